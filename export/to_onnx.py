@@ -1,0 +1,138 @@
+"""Convert the checkpoint to ONNX and prove the two equal: python -m export.to_onnx"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import onnx
+
+from export import graph
+from export.parity import TOLERANCE, compare
+from serve.artifacts import (
+    INPUT_SIZE,
+    INTENDED_USE,
+    KERAS_NAME,
+    LABELS,
+    LICENSE,
+    MODELS,
+    ONNX_NAME,
+    read_metrics,
+    replacing,
+    sha256,
+    write_metrics,
+)
+from serve.images import SUFFIXES, InvalidImageError
+
+EXAMPLES = MODELS.parent / "tests" / "data" / "scans"
+
+
+class ExportError(Exception):
+    """No ONNX model can be made."""
+
+
+def build_graph(
+    model: keras.Model, temperature: float, metadata: dict[str, str]
+) -> onnx.ModelProto:
+    """Keras checkpoint -> the ONNX model of the contract, checked for form, not yet for values."""
+    onnx_model = graph.convert_logits(model)
+    onnx_model = graph.prepend_preprocessing(onnx_model)
+    onnx_model = graph.append_calibration(onnx_model, temperature)
+    onnx_model = graph.store_float16(onnx_model)
+    onnx_model = graph.stamp(onnx_model, metadata)
+    onnx.checker.check_model(onnx_model, full_check=True)
+    return onnx_model
+
+
+def describe(checkpoint: Path) -> dict[str, str]:
+    """The metadata properties for a checkpoint, its figures from the metrics.json beside it."""
+    metrics = read_metrics(checkpoint.parent)
+    temperature = metrics.get("calibration", {}).get("temperature", 1.0)
+    figures = {
+        name: {key: protocol[key] for key in ("accuracy", "macro_f1")}
+        for name, protocol in metrics.get("protocols", {}).items()
+        if "macro_f1" in protocol
+    }
+    return {
+        "labels": json.dumps(LABELS),
+        "input_size": str(INPUT_SIZE),
+        "temperature": str(temperature),
+        "ood_threshold": "inf",
+        "precision": "float32",
+        "model_version": metrics.get("model", {}).get("version", "unknown"),
+        "source_sha256": sha256(checkpoint),
+        "metrics": json.dumps(figures),
+        "license": LICENSE,
+        "intended_use": INTENDED_USE,
+    }
+
+
+def export(checkpoint: Path, output: Path, images: Sequence[Path]) -> None:
+    """Write `output` if it agrees with `checkpoint` on every one of `images`.
+
+    Raises:
+        ExportError: the checkpoint cannot be read, or the two do not agree; then there is no
+            `output` any more.
+    """
+    if not checkpoint.is_file():
+        raise ExportError(f"{checkpoint}: no such checkpoint (python -m train.fit makes it)")
+    try:
+        model = keras.models.load_model(checkpoint, compile=False)
+        metadata = describe(checkpoint)
+        onnx_model = build_graph(model, float(metadata["temperature"]), metadata)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ExportError(f"{checkpoint}: not a checkpoint of this project ({error})") from error
+    output.unlink(missing_ok=True)
+    with replacing(output) as temporary:
+        onnx.save(onnx_model, temporary)
+        parity = compare(model, temporary, images, float(metadata["temperature"]))
+        print(
+            f"Keras against ONNX on {parity.images} images: largest difference of a probability "
+            f"{parity.largest_difference:.1e} (at most {TOLERANCE:.0e}), "
+            f"{parity.different_classes} of another class"
+        )
+        if not parity.holds:
+            raise ExportError(
+                f"{output}: not written, the ONNX model is not equal to the Keras model"
+            )
+    write_metrics(
+        output.parent,
+        "export.float32",
+        {
+            "images": parity.images,
+            "largest_difference": parity.largest_difference,
+            "different_classes": parity.different_classes,
+            "bytes": output.stat().st_size,
+        },
+    )
+    print(f"wrote {output}, {output.stat().st_size / 1e6:.1f} MB")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m export.to_onnx", description=__doc__.split(":")[0] + "."
+    )
+    parser.add_argument("--checkpoint", type=Path, default=MODELS / KERAS_NAME, metavar="FILE")
+    parser.add_argument("--output", type=Path, default=MODELS / ONNX_NAME, metavar="FILE")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="compare on all of DIR/Testing as well"
+    )
+    args = parser.parse_args(argv)
+    folders = [EXAMPLES, *([args.data / "Testing"] if args.data else [])]
+    images = [p for f in folders for p in sorted(f.rglob("*")) if p.suffix.lower() in SUFFIXES]
+    try:
+        if args.data and not (args.data / "Testing").is_dir():
+            raise ExportError(f"{args.data / 'Testing'}: no such folder")
+        export(args.checkpoint, args.output, images)
+    except (ExportError, InvalidImageError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+"""Classify brain MRI scans with ONNX Runtime. Research and education only, never a diagnosis.
+
+from serve import BrainTumorClassifier
+BrainTumorClassifier().predict("scan.jpg")
+"""
+
+from serve.classifier import BrainTumorClassifier, ModelError, Prediction
+from serve.images import InvalidImageError
+
+__all__ = ["BrainTumorClassifier", "InvalidImageError", "ModelError", "Prediction"]

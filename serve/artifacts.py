@@ -1,0 +1,67 @@
+"""Where the artifacts lie, and how they are written: whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+MODELS = Path(__file__).resolve().parent.parent / "models"
+KERAS_NAME = "brain_tumor_vgg16.keras"
+ONNX_NAME = "brain_tumor_vgg16.onnx"
+INT8_NAME = "brain_tumor_vgg16.int8.onnx"
+METRICS_NAME = "metrics.json"
+
+LABELS = ("glioma", "meningioma", "notumor", "pituitary")
+INPUT_SIZE = 224
+LICENSE = (
+    "MIT (code); weights fine-tuned from VGG16, Oxford VGG, CC BY 4.0; "
+    "trained on the Brain Tumor MRI Dataset, CC0, and figshare 1512427, CC BY 4.0"
+)
+INTENDED_USE = (
+    "Research and education only. Not a medical device, never a diagnosis: "
+    "do not use it to make decisions about anyone's care."
+)
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block succeeds.
+
+    If the block raises, `path` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_metrics(models: Path = MODELS) -> dict[str, Any]:
+    """Every measured figure (models/metrics.json), or {} where none was measured yet."""
+    path = models / METRICS_NAME
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write_metrics(models: Path, section: str, value: dict[str, Any]) -> None:
+    """Set one part of models/metrics.json, named by a dotted path ("protocols.seed")."""
+    metrics = read_metrics(models)
+    *parents, last = section.split(".")
+    part = metrics
+    for parent in parents:
+        part = part.setdefault(parent, {})
+    part[last] = value
+    with replacing(models / METRICS_NAME) as temporary:
+        temporary.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n")

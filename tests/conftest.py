@@ -1,0 +1,73 @@
+"""Real scans and the committed model, for every test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageOps
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).parent.parent
+SCANS = ROOT / "tests" / "data" / "scans"
+SHARED = ROOT.parent / "shared"
+DATASET = SHARED / "data" / "brain_tumor_mri"
+SLICES = SHARED / "data" / "figshare_slices.csv"
+CLASS_OF = {"gl": "glioma", "me": "meningioma", "no": "notumor", "pi": "pituitary"}
+
+needs_dataset = pytest.mark.skipif(
+    not DATASET.is_dir(), reason="needs the whole dataset in ../shared/data"
+)
+
+
+def label_of(scan: Path) -> str:
+    """The class of an example, which its file name states: Te-gl_0010.jpg."""
+    return CLASS_OF[scan.stem.split("-")[1][:2]]
+
+
+def run(*command: str | Path, **kwargs) -> subprocess.CompletedProcess[str]:
+    """Run `python ...` in the project's folder."""
+    return subprocess.run(
+        [sys.executable, *map(str, command)], capture_output=True, text=True, cwd=ROOT, **kwargs
+    )
+
+
+@pytest.fixture(scope="session")
+def scans() -> list[Path]:
+    return sorted(SCANS.glob("*.jpg"))
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory, scans) -> Path:
+    """Five dozen images of the eight example scans, mirrored and turned, as a dataset."""
+    data = tmp_path_factory.mktemp("dataset")
+    for scan in scans:
+        image = Image.open(scan).convert("RGB")
+        variants = [image.rotate(angle) for angle in (-6, -3, 0, 3)]
+        variants += [ImageOps.mirror(variant) for variant in variants]
+        for part, few in (("Training", variants[:6]), ("Testing", variants[6:])):
+            folder = data / part / label_of(scan)
+            folder.mkdir(parents=True, exist_ok=True)
+            for number, variant in enumerate(few):
+                variant.save(folder / f"{scan.stem}_{number}.jpg", quality=95)
+    return data
+
+
+@pytest.fixture(scope="session")
+def base_weights(tmp_path_factory) -> Path:
+    """A VGG16 no-top weights file, of the committed checkpoint's convolutions."""
+    import keras
+
+    from serve.artifacts import KERAS_NAME, MODELS
+
+    model = keras.models.load_model(MODELS / KERAS_NAME, compile=False)
+    vgg16 = keras.applications.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
+    for layer in vgg16.layers[1:]:
+        layer.set_weights(model.get_layer(layer.name).get_weights())
+    path = tmp_path_factory.mktemp("weights") / "vgg16_notop.weights.h5"
+    vgg16.save_weights(path)
+    return path

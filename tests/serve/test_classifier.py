@@ -1,0 +1,97 @@
+"""The committed model as a Python object."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from serve import BrainTumorClassifier, InvalidImageError, ModelError
+from serve.artifacts import MODELS, ONNX_NAME
+from tests.conftest import label_of
+
+LABELS = ("glioma", "meningioma", "notumor", "pituitary")
+
+
+@pytest.fixture(scope="module")
+def classifier() -> BrainTumorClassifier:
+    return BrainTumorClassifier()
+
+
+def test_examples_get_their_classes(classifier, scans):
+    answers = classifier.predict(scans)
+    assert [answer.label for answer in answers] == [label_of(scan) for scan in scans]
+
+
+def test_prediction_is_frozen_and_complete(classifier, scans):
+    answer = classifier.predict(scans[0])
+    assert answer.path == str(scans[0])
+    assert tuple(answer.probabilities) == LABELS
+    assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert answer.confidence == max(answer.probabilities.values())
+    assert answer.model == ONNX_NAME
+    assert answer.provider in ("CPUExecutionProvider", "CUDAExecutionProvider")
+    assert answer.milliseconds > 0
+    with pytest.raises(FrozenInstanceError):
+        answer.label = "notumor"
+
+
+def test_every_kind_of_source_gives_the_same_answer(classifier, scans):
+    image = Image.open(scans[3])
+    sources = [scans[3], str(scans[3]), scans[3].read_bytes(), image, np.asarray(image)]
+    for source, answer in zip(sources, classifier.predict(sources), strict=True):
+        alone = classifier.predict(source)
+        for found in (answer, alone):
+            assert found.probabilities == pytest.approx(
+                classifier.predict(scans[3]).probabilities, abs=1e-6
+            )
+
+
+def test_an_empty_list_has_no_answers(classifier):
+    assert classifier.predict([]) == []
+
+
+def test_one_classifier_serves_many_threads(classifier, scans):
+    expected = [classifier.predict(scan).probabilities for scan in scans]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(classifier.predict, scans * 4))
+    for answer, probabilities in zip(found, expected * 4, strict=True):
+        assert answer.probabilities == pytest.approx(probabilities, abs=1e-6)
+
+
+def test_invalid_image_is_named(classifier, scans, tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"x")
+    with pytest.raises(InvalidImageError, match=r"bad\.jpg"):
+        classifier.predict([scans[0], bad])
+
+
+def test_missing_model(tmp_path):
+    with pytest.raises(ModelError, match="no such model"):
+        BrainTumorClassifier(tmp_path / "none.onnx")
+
+
+def test_truncated_model(tmp_path):
+    path = tmp_path / "cut.onnx"
+    path.write_bytes((MODELS / ONNX_NAME).read_bytes()[:1_000_000])
+    with pytest.raises(ModelError, match=r"cut\.onnx: not an ONNX model"):
+        BrainTumorClassifier(path)
+
+
+def test_foreign_model(tmp_path):
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    node = onnx.helper.make_node("Relu", ["x"], ["y"])
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph([node], "foreign", [x], [y]),
+        opset_imports=[onnx.helper.make_opsetid("", 18)],
+        ir_version=8,
+    )
+    path = tmp_path / "foreign.onnx"
+    onnx.save(model, path)
+    with pytest.raises(ModelError, match="expected the input image"):
+        BrainTumorClassifier(path)

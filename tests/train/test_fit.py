@@ -1,0 +1,146 @@
+"""From images to a checkpoint, an ONNX model and an answer, interrupted or not."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT, run
+from train.recipes import RECIPES
+
+EPOCHS = 4
+
+
+def fit_command(data, weights, folder, epochs=EPOCHS):
+    return [
+        *("-m", "train.fit", "--data", data, "--base-weights", weights, "--epochs", str(epochs)),
+        *("--output", folder / "models", "--cache", folder / "cache"),
+    ]
+
+
+def weights_of(folder):
+    return keras.models.load_model(folder / "models" / "brain_tumor_vgg16.keras").get_weights()
+
+
+@pytest.fixture(scope="module")
+def trained(small_dataset, base_weights, tmp_path_factory):
+    """An uninterrupted training of a few epochs."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    done = run(*fit_command(small_dataset, base_weights, folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_from_images_to_onnx_to_an_answer(trained, scans):
+    models = trained / "models"
+    onnx_path = models / "brain_tumor_vgg16.onnx"
+    done = run(
+        *("-m", "export.to_onnx"),
+        *("--checkpoint", models / "brain_tumor_vgg16.keras", "--output", onnx_path),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "largest difference" in done.stdout
+    done = run("serve/infer.py", "--json", "--model", onnx_path, *scans)
+    assert done.returncode == 0, done.stderr
+    assert len([json.loads(line)["label"] for line in done.stdout.splitlines()]) == len(scans)
+
+
+def test_what_a_training_leaves(trained):
+    report = trained / "models" / "report"
+    log = list(csv.DictReader((report / "training_history.csv").open(newline="")))
+    assert [row["epoch"] for row in log] == [str(epoch + 1) for epoch in range(EPOCHS)]
+    assert (report / "training_history.png").stat().st_size > 10_000
+    metrics = json.loads((trained / "models" / "metrics.json").read_text())
+    assert metrics["model"]["epochs"] == EPOCHS
+    assert len(metrics["model"]["sha256"]) == 64
+
+
+def test_weights_are_rounded_and_only_the_end_is_trained(trained, base_weights):
+    model = keras.models.load_model(trained / "models" / "brain_tumor_vgg16.keras")
+    vgg16 = keras.applications.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
+    vgg16.load_weights(base_weights)
+    for array in model.get_weights():
+        assert np.array_equal(array, array.astype(np.float16).astype(np.float32))
+    for layer in vgg16.layers[1:]:
+        if layer.weights:
+            same = np.array_equal(
+                layer.get_weights()[0], model.get_layer(layer.name).get_weights()[0]
+            )
+            assert same == (not layer.name.startswith("block5")), layer.name
+
+
+def test_killed_in_an_epoch_it_ends_with_the_same_weights(
+    trained, small_dataset, base_weights, tmp_path
+):
+    command = fit_command(small_dataset, base_weights, tmp_path)
+    for epochs_before in (1, 3):
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 300
+        while process.poll() is None and epochs_in(tmp_path) < epochs_before:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (tmp_path / "models").exists(), "it was killed too late"
+    done = run(*command)
+    assert done.returncode == 0, done.stderr
+    assert "resuming after epoch" in done.stdout
+    for ours, theirs in zip(weights_of(tmp_path), weights_of(trained), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def epochs_in(folder) -> int:
+    logs = list(folder.glob("cache/run-*/history.csv"))
+    return len(logs[0].read_text().splitlines()) - 1 if logs else 0
+
+
+def test_evaluate_writes_its_protocol(small_dataset, base_weights, tmp_path):
+    done = run(
+        *("-m", "train.evaluate", "--protocol", "kaggle", "--epochs", "1"),
+        *("--data", small_dataset, "--base-weights", base_weights),
+        *("--output", tmp_path / "models", "--cache", tmp_path / "cache"),
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "models" / "metrics.json").read_text())["protocols"]["kaggle"]
+    assert figures["images"] == 16
+    assert set(figures["per_class"]) == {"glioma", "meningioma", "notumor", "pituitary"}
+    assert set(figures["confidence"]) == {
+        "mean_right",
+        "mean_wrong",
+        "share_above_90",
+        "accuracy_above_90",
+    }
+
+
+def test_bad_input_is_one_line(small_dataset, base_weights, tmp_path):
+    (tmp_path / "bad.h5").write_bytes(b"no weights")
+    for data, weights, message in (
+        (tmp_path / "none", base_weights, "no such folder"),
+        (small_dataset, tmp_path / "none.h5", "--base-weights"),
+        (small_dataset, tmp_path / "bad.h5", "not VGG16's no-top weights"),
+    ):
+        done = run(*fit_command(data, weights, tmp_path))
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        (error,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+        assert message in error
+
+
+def test_the_seed_recipe_is_as_documented():
+    recipe = RECIPES["seed"]
+    assert (recipe.learning_rate, recipe.batch_size, recipe.epochs) == (1e-4, 32, 15)
+    assert (recipe.patience, recipe.validation) == (5, 0.2)
+    assert (recipe.dropout_flat, recipe.hidden_units, recipe.dropout_hidden) == (0.3, 128, 0.2)

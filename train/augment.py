@@ -1,0 +1,30 @@
+"""The augmented views of a scan: brightness and contrast, drawn from the seed."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageEnhance
+
+from train.recipes import Recipe
+
+
+def augmented_view(
+    pixels: np.ndarray, digest: str, view: int, recipe: Recipe, seed: int
+) -> np.ndarray:
+    """View number `view` of a scan; the same arguments always give the same pixels.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB.
+        digest: the scan's SHA-256; with `view` and `seed` it decides what is drawn.
+        view: 0 is the scan as it is.
+
+    Returns:
+        uint8 (H, W, 3), RGB.
+    """
+    if view == 0:
+        return pixels
+    rng = np.random.default_rng([seed, view, int(digest[:16], 16)])
+    image = Image.fromarray(pixels)
+    image = ImageEnhance.Brightness(image).enhance(rng.uniform(*recipe.brightness))
+    image = ImageEnhance.Contrast(image).enhance(rng.uniform(*recipe.contrast))
+    return np.asarray(image)

@@ -1,0 +1,78 @@
+"""What the training commands' lines have in common."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from serve.artifacts import MODELS
+from train.dataset import DatasetError, read_slices
+from train.model import WeightsError
+from train.recipes import RECIPES, Recipe
+
+
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the dataset: DIR/{Training,Testing}/{glioma,meningioma,notumor,pituitary}",
+    )
+    parser.add_argument(
+        "--slices",
+        type=Path,
+        metavar="FILE",
+        help="figshare_slices.csv: keeps neighbouring slices on one side of the validation split",
+    )
+    parser.add_argument(
+        "--base-weights",
+        type=Path,
+        metavar="FILE",
+        help="local copy of VGG16's ImageNet no-top .weights.h5 (default: Keras downloads it)",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=MODELS, metavar="DIR", help="default: models"
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=MODELS.parent / "cache",
+        metavar="DIR",
+        help="features and checkpoints, 200 KB a view (default: cache)",
+    )
+    parser.add_argument("--recipe", choices=RECIPES, default="seed", help="default: seed")
+    parser.add_argument("--epochs", type=_positive, metavar="N", help="default: the recipe's, 15")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+
+
+def read_training_arguments(
+    args: argparse.Namespace,
+) -> tuple[Recipe, dict[tuple[str, str, str], int]]:
+    """The recipe and the figshare slices that the arguments name."""
+    recipe = RECIPES[args.recipe]
+    if args.epochs:
+        recipe = dataclasses.replace(recipe, epochs=args.epochs)
+    return recipe, read_slices(args.slices) if args.slices else {}
+
+
+def one_line_errors(main: Callable[[], int]) -> int:
+    """Run a command; what is wrong with its input becomes one line and exit status 1."""
+    try:
+        return main()
+    except (DatasetError, WeightsError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not positive")
+    return value

@@ -1,0 +1,111 @@
+"""The Brain Tumor MRI dataset on disk: DIR/{Training,Testing}/CLASS/*.jpg."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from serve.artifacts import INPUT_SIZE, LABELS
+from serve.images import InvalidImageError, load_pixels
+
+PARTS = ("Training", "Testing")
+DOWNLOAD_HELP = (
+    "the Brain Tumor MRI Dataset has one: "
+    "kaggle datasets download masoudnickparvar/brain-tumor-mri-dataset --unzip"
+)
+
+
+class DatasetError(Exception):
+    """The data folder does not hold what a training needs."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One readable image file of the dataset."""
+
+    path: Path
+    part: str
+    label: int  # index into LABELS
+    digest: str  # SHA-256 of the file, 64 hexadecimal digits
+
+    def pixels(self) -> np.ndarray:
+        """uint8 (224, 224, 3), RGB."""
+        return load_pixels(self.path, INPUT_SIZE)
+
+
+def find_scans(data: Path, part: str) -> list[Scan]:
+    """List the readable scans of `data`/`part`, sorted by class and name.
+
+    Every file is decoded once; one that cannot be is named on standard error and left out.
+
+    Raises:
+        DatasetError: a class folder is missing or has no readable image.
+    """
+    files = [
+        (path, label) for label, name in enumerate(LABELS) for path in _files(data / part / name)
+    ]
+    scans = []
+    with (
+        ThreadPoolExecutor() as pool,
+        tqdm(total=len(files), desc=f"reading {part}", unit="image", delay=1) as bar,
+    ):
+        for scan in pool.map(lambda file: _read(*file, part), files):
+            bar.update()
+            if isinstance(scan, Scan):
+                scans.append(scan)
+            else:
+                bar.write(f"left out: {scan}")
+    for label, name in enumerate(LABELS):
+        if not any(scan.label == label for scan in scans):
+            raise DatasetError(f"{data / part / name}: none of its files is a readable image")
+    return scans
+
+
+def class_counts(scans: list[Scan]) -> str:
+    """ "1321 glioma, 1339 meningioma, ..." """
+    counts = np.bincount([scan.label for scan in scans], minlength=len(LABELS))
+    return ", ".join(f"{count} {name}" for count, name in zip(counts, LABELS, strict=True))
+
+
+def read_slices(path: Path) -> dict[tuple[str, str, str], int]:
+    """figshare_slices.csv -> {(part, class, file name): figshare_index}.
+
+    Raises:
+        DatasetError: the file cannot be read or lacks a column.
+    """
+    try:
+        with path.open(newline="") as file:
+            return {
+                (row["split"], row["class"], row["file"]): int(row["figshare_index"])
+                for row in csv.DictReader(file)
+            }
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: {error}") from error
+    except KeyError as error:
+        raise DatasetError(f"{path}: has no column {error}") from error
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: no such folder ({DOWNLOAD_HELP})")
+    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    if not files:
+        raise DatasetError(f"{folder}: the folder is empty ({DOWNLOAD_HELP})")
+    return files
+
+
+def _read(path: Path, label: int, part: str) -> Scan | InvalidImageError:
+    try:
+        content = path.read_bytes()
+        load_pixels(content, INPUT_SIZE, name=str(path))
+    except InvalidImageError as error:
+        return error
+    except OSError as error:
+        return InvalidImageError(str(path), error.strerror or "it cannot be read")
+    return Scan(path, part, label, hashlib.sha256(content).hexdigest())

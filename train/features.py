@@ -1,0 +1,182 @@
+"""The frozen prefix's features, computed once for each view of each scan and kept on disk.
+
+Everything before block5 is frozen, so its output for one picture never changes. A cache is
+one folder, named by what its content depends on besides the pictures (weights, network,
+augmentation, seed):
+
+    key.json     those things, readable
+    rows.f16     float16 rows of (14, 14, 512), appended as they are computed
+    index.csv    a line a row, in order: SHA-256 of the scan's file, view, CRC-32 of the row
+
+A row exists only once its index line is written, and is used only if its checksum fits, so
+an interrupted extraction resumes and a damaged row is computed anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import keras
+import numpy as np
+from filelock import FileLock
+from tqdm import tqdm
+
+from serve.artifacts import INPUT_SIZE
+from train.augment import augmented_view
+from train.dataset import Scan
+from train.model import FEATURE_SHAPE
+from train.recipes import Recipe
+
+BATCH = 32
+INDEX_LINE = re.compile(rb"([0-9a-f]{64}),(\d+),([0-9a-f]{8})\n")
+ROW_BYTES = int(np.prod(FEATURE_SHAPE)) * 2
+
+
+class View(NamedTuple):
+    """Names one row: a scan's SHA-256 and the number of its augmented view."""
+
+    digest: str
+    view: int
+
+
+class FeatureCache:
+    """block4_pool of every view asked for, float16, on disk.
+
+    Args:
+        folder: where caches lie; this one takes a subfolder named by its key.
+        prefix: the frozen network, see `train.model.frozen_prefix`.
+        recipe: its augmentation decides the views.
+        seed: likewise.
+    """
+
+    def __init__(self, folder: Path, prefix: keras.Model, recipe: Recipe, seed: int) -> None:
+        self._prefix, self._recipe, self._seed = prefix, recipe, seed
+        key = {
+            "weights": _weights_digest(prefix),
+            "pixels": f"Pillow BILINEAR to {INPUT_SIZE}, RGB, Caffe means",
+            "brightness": recipe.brightness,
+            "contrast": recipe.contrast,
+            "seed": seed,
+        }
+        text = json.dumps(key, indent=2)
+        self.folder = folder / f"features-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "key.json").write_text(text)
+        self._rows_path = self.folder / "rows.f16"
+        self._index_path = self.folder / "index.csv"
+        self._checked: dict[View, int] = {}  # rows whose checksum was found right
+
+    def rows_of(self, scans: Sequence[Scan], views: int) -> np.ndarray:
+        """Make sure that the first `views` views of each scan are there.
+
+        Returns:
+            int64 (scans, views): each view's row in `rows()`.
+        """
+        wanted = [View(scan.digest, view) for scan in scans for view in range(views)]
+        self._check(wanted)
+        if not self._checked.keys() >= set(wanted):
+            with FileLock(self.folder / "lock"):
+                self._check(wanted)  # another process may have been at it meanwhile
+                self._extract(scans, views)
+        return np.array([self._checked[view] for view in wanted]).reshape(len(scans), views)
+
+    def rows(self) -> np.ndarray:
+        """All rows, float16 (rows, 14, 14, 512), memory-mapped, read-only."""
+        count = self._rows_path.stat().st_size // ROW_BYTES
+        return np.memmap(self._rows_path, np.float16, "r", shape=(count, *FEATURE_SHAPE))
+
+    def _check(self, wanted: Sequence[View]) -> None:
+        """Take up the wanted rows that are there and fit their checksum."""
+        missing = set(wanted) - self._checked.keys()
+        todo = [
+            (row, view, crc) for row, (view, crc) in enumerate(self._index()) if view in missing
+        ]
+        if not todo:
+            return
+        rows = self.rows()
+        for row, view, crc in tqdm(todo, desc="checking cache", unit="view", delay=1):
+            if zlib.crc32(rows[row]) == crc:
+                self._checked[view] = row
+
+    def _index(self) -> list[tuple[View, int]]:
+        """What the rows are and their checksums, as far as index and rows are whole."""
+        if not (self._index_path.exists() and self._rows_path.exists()):
+            return []
+        count = self._rows_path.stat().st_size // ROW_BYTES
+        with self._index_path.open("rb") as file:
+            return list(takewhile(bool, map(_parse, islice(file, count))))
+
+    def _extract(self, scans: Sequence[Scan], views: int) -> None:
+        todo = {
+            View(scan.digest, view): scan
+            for scan in scans
+            for view in range(views)
+            if View(scan.digest, view) not in self._checked
+        }
+        if not todo:
+            return
+        items = list(todo.items())
+        self._cut_torn_end()
+        with (
+            self._rows_path.open("ab") as rows,
+            self._index_path.open("a") as index,
+            tqdm(total=len(items), desc="block4 features", unit="view", delay=1) as bar,
+        ):
+            for batch in _batches(items, BATCH):
+                features = self._features(batch)
+                first = rows.tell() // ROW_BYTES
+                rows.write(features.tobytes())
+                _flush(rows)
+                for offset, ((view, _), row) in enumerate(zip(batch, features, strict=True)):
+                    index.write(_line(view, zlib.crc32(row)))
+                    self._checked[view] = first + offset
+                _flush(index)
+                bar.update(len(batch))
+
+    def _cut_torn_end(self) -> None:
+        """Leave only whole rows and whole index lines, as many of the one as of the other."""
+        index = [_line(view, crc) for view, crc in self._index()]
+        with self._index_path.open("a") as lines, self._rows_path.open("ab") as rows:
+            lines.truncate(len("".join(index)))
+            rows.truncate(len(index) * ROW_BYTES)
+
+    def _features(self, batch: Sequence[tuple[View, Scan]]) -> np.ndarray:
+        pixels = [
+            augmented_view(scan.pixels(), view.digest, view.view, self._recipe, self._seed)
+            for view, scan in batch
+        ]
+        images = np.stack(pixels).astype(np.float32)
+        return self._prefix.predict_on_batch(images).astype(np.float16)
+
+
+def _weights_digest(model: keras.Model) -> str:
+    digest = hashlib.sha256()
+    for weights in model.get_weights():
+        digest.update(np.ascontiguousarray(weights))
+    return digest.hexdigest()
+
+
+def _line(view: View, crc: int) -> str:
+    return f"{view.digest},{view.view},{crc:08x}\n"
+
+
+def _parse(line: bytes) -> tuple[View, int] | None:
+    match = INDEX_LINE.fullmatch(line)
+    return (View(match[1].decode(), int(match[2])), int(match[3], 16)) if match else None
+
+
+def _batches(items: Sequence, size: int) -> Iterable[Sequence]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _flush(file: IO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

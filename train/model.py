@@ -1,0 +1,171 @@
+"""VGG16 with its small head: built, taken apart at block4_pool, stored in float16."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+from keras import layers
+
+from serve.artifacts import INPUT_SIZE, LABELS, replacing
+from train.recipes import Recipe
+
+MODEL_VERSION = "0.1.0"
+FEATURE_SHAPE = (INPUT_SIZE // 16, INPUT_SIZE // 16, 512)  # of block4_pool
+TRAINED_LAYERS = ("block5_conv1", "block5_conv2", "block5_conv3", "block5_pool")
+HEAD_LAYERS = ("flatten", "dropout_flat", "hidden", "dropout_hidden", "logits")
+WEIGHTS_HELP = (
+    "Keras downloads them from the internet, "
+    "or --base-weights names a local copy of VGG16's no-top .weights.h5 file"
+)
+
+
+class WeightsError(Exception):
+    """The ImageNet weights of VGG16 cannot be had."""
+
+
+def build_model(recipe: Recipe, base_weights: Path | None) -> keras.Model:
+    """The whole network, ImageNet weights in its convolutions and a fresh head.
+
+    Input: float32 (N, 224, 224, 3), RGB from 0 to 255; the Caffe-style preprocessing (BGR
+    less the ImageNet means) is inside. Output: softmax, float32 (N, 4). Frozen up to and
+    including block4_pool, whose weights are rounded to what float16 can represent: they
+    never change again, so what is computed from them stays true of the stored model.
+
+    Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
+    recognition", ICLR 2015.
+
+    Raises:
+        WeightsError: no download, or `base_weights` is not such a file.
+    """
+    base = _imagenet_vgg16(base_weights)
+    round_to_float16(base)
+    image = keras.Input((INPUT_SIZE, INPUT_SIZE, 3), name="image")
+    x = keras.applications.vgg16.preprocess_input(image)
+    for layer in _convolutions(base):
+        layer.trainable = layer.name in TRAINED_LAYERS
+        x = layer(x)
+    for layer in _head(recipe):
+        x = layer(x)
+    return keras.Model(image, x, name="brain_tumor_vgg16")
+
+
+def frozen_prefix(model: keras.Model) -> keras.Model:
+    """RGB 0 to 255, float32 (N, 224, 224, 3) -> block4_pool, float32 (N, 14, 14, 512)."""
+    image = keras.Input((INPUT_SIZE, INPUT_SIZE, 3), name="image")
+    x = keras.applications.vgg16.preprocess_input(image)
+    for layer in _convolutions(model):
+        if layer.name in TRAINED_LAYERS:
+            break
+        x = layer(x)
+    return keras.Model(image, x, name="prefix")
+
+
+def trainable_suffix(model: keras.Model) -> keras.Model:
+    """block4_pool, float32 (N, 14, 14, 512) -> logits, float32 (N, 4).
+
+    Made of `model`'s own layers: what is trained here is trained there.
+    """
+    features = keras.Input(FEATURE_SHAPE, name="block4_pool")
+    x = features
+    for name in TRAINED_LAYERS + HEAD_LAYERS:
+        x = model.get_layer(name)(x)
+    return keras.Model(features, x, name="suffix")
+
+
+def round_to_float16(model: keras.Model) -> None:
+    """Round every weight to the nearest value that float16 can represent."""
+    model.set_weights([w.astype(np.float16).astype(w.dtype) for w in model.get_weights()])
+
+
+def save_float16(model: keras.Model, path: Path) -> None:
+    """Save a model of rounded weights as .keras with its arrays stored in float16.
+
+    `keras.models.load_model` gives it back in float32 with the same values, from half the
+    bytes.
+    """
+    with replacing(path) as temporary:
+        whole = temporary.with_suffix(".float32.keras")
+        try:
+            model.save(whole)
+            _halve(whole, temporary)
+        finally:
+            whole.unlink(missing_ok=True)
+
+
+def _imagenet_vgg16(base_weights: Path | None) -> keras.Model:
+    shape = (INPUT_SIZE, INPUT_SIZE, 3)
+    if base_weights is None:
+        try:
+            return keras.applications.VGG16(include_top=False, input_shape=shape)
+        except Exception as error:  # urllib's, Keras's and the system's errors alike
+            raise WeightsError(f"no ImageNet weights: {WEIGHTS_HELP} ({error})") from error
+    base = keras.applications.VGG16(include_top=False, weights=None, input_shape=shape)
+    if not base_weights.is_file():
+        raise WeightsError(f"{base_weights}: no such file ({WEIGHTS_HELP})")
+    try:
+        base.load_weights(base_weights)
+    except (OSError, ValueError, KeyError) as error:
+        raise WeightsError(f"{base_weights}: not VGG16's no-top weights ({error})") from error
+    return base
+
+
+def _convolutions(model: keras.Model) -> list[layers.Layer]:
+    return [layer for layer in model.layers if layer.name.startswith("block")]
+
+
+def _head(recipe: Recipe) -> list[layers.Layer]:
+    return [
+        layers.Flatten(name="flatten"),
+        layers.Dropout(recipe.dropout_flat, name="dropout_flat"),
+        layers.Dense(recipe.hidden_units, activation="relu", name="hidden"),
+        layers.Dropout(recipe.dropout_hidden, name="dropout_hidden"),
+        layers.Dense(len(LABELS), name="logits"),
+        layers.Softmax(name="probabilities"),
+    ]
+
+
+def _halve(source: Path, target: Path) -> None:
+    """Copy a .keras archive, its float32 arrays as float16."""
+    weights = target.with_suffix(".h5")
+    try:
+        with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+            for item in old.infolist():
+                if not item.filename.endswith(".h5"):
+                    new.writestr(item, old.read(item))
+                    continue
+                with old.open(item) as file, weights.open("wb") as copy:
+                    shutil.copyfileobj(file, copy)
+                _arrays_to_float16(weights)
+                new.write(weights, item.filename)
+    finally:
+        weights.unlink(missing_ok=True)
+
+
+def _arrays_to_float16(path: Path) -> None:
+    with h5py.File(path) as file:
+        arrays: dict[str, np.ndarray] = {}
+        attributes: dict[str, dict] = {}
+
+        def collect(name: str, item: h5py.HLObject) -> None:
+            attributes[name] = dict(item.attrs)
+            if isinstance(item, h5py.Dataset):
+                arrays[name] = item[()]
+
+        file.visititems(collect)
+        root = dict(file.attrs)
+    with h5py.File(path, "w") as file:
+        file.attrs.update(root)
+        for name, attrs in attributes.items():
+            if name in arrays:
+                half = arrays[name].dtype == np.float32
+                item = file.create_dataset(
+                    name, data=arrays[name], dtype=np.float16 if half else None
+                )
+            else:
+                item = file.require_group(name)
+            item.attrs.update(attrs)

@@ -1,0 +1,38 @@
+"""The pictures of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+
+from serve.artifacts import replacing
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # Okabe and Ito's colour-blind safe set
+
+
+def plot_history(history: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Loss and accuracy by epoch, training and validation, the kept epoch marked."""
+    epochs = [entry["epoch"] for entry in history]
+    best = min(history, key=lambda entry: entry["val_loss"])["epoch"]
+    figure, panels = plt.subplots(1, 2, figsize=(12, 4.5), dpi=100, layout="constrained")
+    for panel, name in zip(panels, ("loss", "accuracy"), strict=True):
+        for key, colour, label in ((name, BLUE, "training"), (f"val_{name}", ORANGE, "validation")):
+            panel.plot(epochs, [entry[key] for entry in history], "o-", color=colour, label=label)
+        panel.axvline(best, color=GREY, linestyle="--", label=f"kept: epoch {best}")
+        panel.set(xlabel="epoch", title=name.capitalize())
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.grid(alpha=0.3)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("cross-entropy")
+    panels[0].set_ylim(bottom=0)
+    panels[1].yaxis.set_major_formatter(PercentFormatter(1.0))
+    panels[1].legend(frameon=False)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+    plt.close(figure)
