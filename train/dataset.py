@@ -34,6 +34,11 @@ class Scan:
     label: int  # index into LABELS
     digest: str  # SHA-256 of the file, 64 hexadecimal digits
 
+    @property
+    def name(self) -> str:
+        """Part, class and file name: how the dataset itself names the scan."""
+        return f"{self.part}/{LABELS[self.label]}/{self.path.name}"
+
     def pixels(self) -> np.ndarray:
         """uint8 (224, 224, 3), RGB."""
         return load_pixels(self.path, INPUT_SIZE)
