@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,19 +18,10 @@ from train.dataset import class_counts, find_scans
 from train.fit import fit, predict
 from train.scoring import score
 
-
-@dataclass(frozen=True)
-class Protocol:
-    """Which part of the dataset is trained on, which tested, and how validation is parted."""
-
-    train: str
-    test: str
-    grouped: bool  # neighbouring slices on one side of the validation split; else by file
-
-
+# protocol -> (trained on, tested on)
 PROTOCOLS = {
-    "seed": Protocol("Testing", "Training", grouped=False),  # the original notebook's own way
-    "kaggle": Protocol("Training", "Testing", grouped=True),  # the published split
+    "seed": ("Testing", "Training"),  # the original notebook's own way
+    "kaggle": ("Training", "Testing"),  # the published split
 }
 
 
@@ -44,13 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     recipe, slices = read_training_arguments(args)
 
-    protocol = PROTOCOLS[args.protocol]
-    scans, test = find_scans(args.data, protocol.train), find_scans(args.data, protocol.test)
-    print(f"train on {protocol.train}: {class_counts(scans)}")
-    print(f"test on {protocol.test}: {class_counts(test)}")
-    done = fit(
-        scans, slices if protocol.grouped else {}, recipe, args.seed, args.base_weights, args.cache
-    )
+    train_part, test_part = PROTOCOLS[args.protocol]
+    scans, test = find_scans(args.data, train_part), find_scans(args.data, test_part)
+    print(f"train on {train_part}: {class_counts(scans)}")
+    print(f"test on {test_part}: {class_counts(test)}")
+    done = fit(scans, slices, recipe, args.seed, args.base_weights, args.cache)
     figures = score(
         np.array([scan.label for scan in test]), predict(done.suffix, done.features, test)
     )

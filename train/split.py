@@ -12,7 +12,7 @@ from train.dataset import Scan
 
 # The figshare slices of one patient have consecutive indices. Long runs of indices go to one
 # side as a whole, and where two sides meet, GUARD slices are dropped from each.
-RUN = 200
+RUN = 100
 GUARD = 15
 
 
