@@ -48,6 +48,7 @@ class Fit:
     suffix: keras.Model  # its trained end, from block4_pool to logits
     features: FeatureCache
     history: list[dict[str, float]]  # an entry an epoch
+    best: int  # the epoch whose weights were kept
     training: list[Scan]
     validation: list[Scan]
 
@@ -93,13 +94,16 @@ class Run:
 
     @property
     def best(self) -> int:
-        """The epoch (from 1) of the lowest validation loss, 0 before the first."""
-        losses = [entry["val_loss"] for entry in self.history]
-        return int(np.argmin(losses)) + 1 if losses else 0
+        """The epoch (from 1) of the highest validation accuracy, the lower loss at a tie."""
+        return int(max(self.history, key=lambda e: (e["val_accuracy"], -e["val_loss"]))["epoch"])
 
     def finished(self, recipe: Recipe) -> bool:
-        done = len(self.history)
-        return done >= recipe.epochs or done - self.best >= recipe.patience
+        """Are all epochs done, or `patience` of them without a lower validation loss?"""
+        losses = [entry["val_loss"] for entry in self.history]
+        done = len(losses)
+        return done >= recipe.epochs or (
+            done > 0 and done - 1 - int(np.argmin(losses)) >= recipe.patience
+        )
 
     def add(self, entry: dict[str, float], model: keras.Model) -> None:
         """Keep an epoch: its checkpoint first, then its line."""
@@ -161,7 +165,7 @@ def fit(
         _train(run, suffix, features, (training, rows), (validation, validation_rows), recipe, seed)
     run.restore(run.best, suffix)
     round_to_float16(model)
-    return Fit(model, suffix, features, run.history, training, validation)
+    return Fit(model, suffix, features, run.history, run.best, training, validation)
 
 
 def compile_suffix(suffix: keras.Model, recipe: Recipe) -> None:
@@ -279,7 +283,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     save_float16(done.model, checkpoint)
     with replacing(args.output / "report" / "training_history.csv") as temporary:
         write_log(done.history, temporary)
-    plot_history(done.history, args.output / "report" / "training_history.png")
+    plot_history(done.history, done.best, args.output / "report" / "training_history.png")
     write_metrics(
         args.output,
         "model",
@@ -291,6 +295,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "trained_on": f"{args.train_on}, {len(done.training)} images",
             "validation_accuracy": float(right.mean()),
             "epochs": len(done.history),
+            "best_epoch": done.best,
         },
     )
     print(f"wrote {checkpoint}")

@@ -17,15 +17,14 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # Okabe and Ito's colour-blind safe set
 
 
-def plot_history(history: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Loss and accuracy by epoch, training and validation, the kept epoch marked."""
+def plot_history(history: Sequence[Mapping[str, float]], kept: int, path: Path) -> None:
+    """Loss and accuracy by epoch, training and validation, the `kept` epoch marked."""
     epochs = [entry["epoch"] for entry in history]
-    best = min(history, key=lambda entry: entry["val_loss"])["epoch"]
     figure, panels = plt.subplots(1, 2, figsize=(12, 4.5), dpi=100, layout="constrained")
     for panel, name in zip(panels, ("loss", "accuracy"), strict=True):
         for key, colour, label in ((name, BLUE, "training"), (f"val_{name}", ORANGE, "validation")):
             panel.plot(epochs, [entry[key] for entry in history], "o-", color=colour, label=label)
-        panel.axvline(best, color=GREY, linestyle="--", label=f"kept: epoch {best}")
+        panel.axvline(kept, color=GREY, linestyle="--", label=f"kept: epoch {kept}")
         panel.set(xlabel="epoch", title=name.capitalize())
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(alpha=0.3)
