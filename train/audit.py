@@ -23,16 +23,14 @@ import numpy as np
 
 from serve.artifacts import LABELS, METRICS_NAME, MODELS, replacing, write_metrics
 from train.command import one_line_errors
-from train.dataset import PARTS, Scan, find_scans, read_slices
+from train.dataset import PARTS, Scan, Slice, find_scans, read_slices
 from train.duplicates import Pairs, connected_groups, find_pairs
 from train.plots import plot_pairs
 
 SHOWN_PAIRS = 12
 
 
-def audit(
-    scans: Sequence[Scan], pairs: Pairs, slices: Mapping[tuple[str, str, str], int]
-) -> dict[str, Any]:
+def audit(scans: Sequence[Scan], pairs: Pairs, slices: Mapping[str, Slice]) -> dict[str, Any]:
     """Count what the pairs show, and with `slices` how well they were found."""
     labels = np.array([scan.label for scan in scans])
     testing = np.array([scan.part == "Testing" for scan in scans])
@@ -71,8 +69,9 @@ def _search_quality(indices: np.ndarray, pairs: Pairs) -> dict[str, float]:
     }
 
 
-def _indices(scans: Sequence[Scan], slices: Mapping[tuple[str, str, str], int]) -> np.ndarray:
-    return np.array([slices.get((s.part, LABELS[s.label], s.path.name), -1) for s in scans])
+def _indices(scans: Sequence[Scan], slices: Mapping[str, Slice]) -> np.ndarray:
+    found = [slices.get(scan.name) for scan in scans]
+    return np.array([-1 if slice_ is None else slice_.index for slice_ in found])
 
 
 def write_table(scans: Sequence[Scan], pairs: Pairs, path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from serve.artifacts import MODELS
-from train.dataset import DatasetError, read_slices
+from train.dataset import DatasetError, Slice, read_slices
 from train.model import WeightsError
 from train.recipes import RECIPES, Recipe
 
@@ -51,7 +51,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 def read_training_arguments(
     args: argparse.Namespace,
-) -> tuple[Recipe, dict[tuple[str, str, str], int]]:
+) -> tuple[Recipe, dict[str, Slice]]:
     """The recipe and the figshare slices that the arguments name."""
     recipe = RECIPES[args.recipe]
     if args.epochs:

@@ -44,6 +44,14 @@ class Scan:
         return load_pixels(self.path, INPUT_SIZE)
 
 
+@dataclass(frozen=True)
+class Slice:
+    """A slice of the figshare collection; those of one patient have consecutive indices."""
+
+    index: int
+    label: int  # the radiologists', index into LABELS
+
+
 def find_scans(data: Path, part: str) -> list[Scan]:
     """List the readable scans of `data`/`part`, sorted by class and name.
 
@@ -78,8 +86,8 @@ def class_counts(scans: list[Scan]) -> str:
     return ", ".join(f"{count} {name}" for count, name in zip(counts, LABELS, strict=True))
 
 
-def read_slices(path: Path) -> dict[tuple[str, str, str], int]:
-    """figshare_slices.csv -> {(part, class, file name): figshare_index}.
+def read_slices(path: Path) -> dict[str, Slice]:
+    """figshare_slices.csv -> the slice that each scan is, by `Scan.name`.
 
     Raises:
         DatasetError: the file cannot be read or lacks a column.
@@ -87,7 +95,9 @@ def read_slices(path: Path) -> dict[tuple[str, str, str], int]:
     try:
         with path.open(newline="") as file:
             return {
-                (row["split"], row["class"], row["file"]): int(row["figshare_index"])
+                f"{row['split']}/{row['class']}/{row['file']}": Slice(
+                    int(row["figshare_index"]), LABELS.index(row["figshare_class"])
+                )
                 for row in csv.DictReader(file)
             }
     except (OSError, ValueError) as error:

@@ -25,7 +25,7 @@ from filelock import FileLock
 
 from serve.artifacts import KERAS_NAME, replacing, sha256, write_metrics
 from train.command import add_training_arguments, one_line_errors, read_training_arguments
-from train.dataset import PARTS, Scan, class_counts, find_scans
+from train.dataset import PARTS, Scan, Slice, class_counts, find_scans
 from train.features import FeatureCache
 from train.model import (
     MODEL_VERSION,
@@ -130,7 +130,7 @@ class Run:
 
 def fit(
     scans: Sequence[Scan],
-    slices: Mapping[tuple[str, str, str], int],
+    slices: Mapping[str, Slice],
     recipe: Recipe,
     seed: int,
     base_weights: Path | None,

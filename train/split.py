@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from serve.artifacts import LABELS
-from train.dataset import Scan
+from train.dataset import Scan, Slice
 
 # The figshare slices of one patient have consecutive indices. Long runs of indices go to one
 # side as a whole, and where two sides meet, GUARD slices are dropped from each.
@@ -18,7 +17,7 @@ GUARD = 15
 
 def split(
     scans: Sequence[Scan],
-    slices: Mapping[tuple[str, str, str], int],
+    slices: Mapping[str, Slice],
     validation: float,
     seed: int,
 ) -> tuple[list[Scan], list[Scan]]:
@@ -26,15 +25,15 @@ def split(
 
     Args:
         scans: of one part of the dataset.
-        slices: figshare_index by (part, class, file), see `train.dataset.read_slices`; a scan
-            that is not in it is a group of its own, together with its exact copies.
+        slices: by `Scan.name`, see `train.dataset.read_slices`; a scan that is not in it is a
+            group of its own, together with its exact copies.
         validation: the share of the validation side, before guard bands are dropped.
         seed: decides which groups go where.
 
     Returns:
         (training, validation). Scans in a guard band are in neither.
     """
-    indices = [slices.get((s.part, LABELS[s.label], s.path.name)) for s in scans]
+    indices = [slices[scan.name].index if scan.name in slices else None for scan in scans]
     groups = [
         scan.digest if index is None else f"run {index // RUN}"
         for scan, index in zip(scans, indices, strict=True)

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serve.artifacts import LABELS
 from tests.conftest import DATASET, SLICES, needs_dataset
-from train.dataset import Scan, find_scans, read_slices
+from train.dataset import Scan, Slice, find_scans, read_slices
 from train.split import GUARD, split
 
 
@@ -20,14 +19,13 @@ def indexed():
         Scan(Path(f"{i}.jpg"), "Training", (0, 1, 3)[i // 400], f"{i:064}") for i in range(1000)
     ]
     scans += [Scan(Path(f"n{i}.jpg"), "Training", 2, f"{i // 3:064x}n") for i in range(300)]
-    slices = {("Training", LABELS[s.label], s.path.name): i for i, s in enumerate(scans[:1000])}
+    slices = {scan.name: Slice(i, scan.label) for i, scan in enumerate(scans[:1000])}
     return scans, slices
 
 
 def index_gap(training, validation, slices) -> int:
     def indices(side):
-        keys = [(s.part, LABELS[s.label], s.path.name) for s in side]
-        return np.array([slices[key] for key in keys if key in slices])
+        return np.array([slices[scan.name].index for scan in side if scan.name in slices])
 
     return np.abs(indices(training)[:, None] - indices(validation)[None]).min()
 
