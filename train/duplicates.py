@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from train.dataset import Scan
+from train.dataset import Scan, Slice
 
 SIDE = 64  # pixels of the small grey copies that are compared
 # Correlation of two copies. Copies of one slice lie above 0.999, neighbouring slices of a
 # patient nearly always below 0.985; python -m train.audit --slices measures how they part.
 ALIKE = 0.99
 CHUNK = 1024
+BLOCK = 30  # slices
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,26 @@ def find_pairs(scans: Sequence[Scan]) -> Pairs:
 
 def connected_groups(pairs: Pairs, scans: int) -> np.ndarray:
     """Number the groups of scans that pairs connect, int (scans,)."""
-    edges = coo_array(
-        (np.ones(len(pairs.first), bool), (pairs.first, pairs.second)), shape=(scans, scans)
-    )
+    return _components(pairs.first, pairs.second, scans)
+
+
+def related_groups(scans: Sequence[Scan], pairs: Pairs, slices: Mapping[str, Slice]) -> np.ndarray:
+    """Number the groups of scans that are not independent of each other, int (scans,).
+
+    Near-duplicates, and slices within a block of `BLOCK` consecutive indices: a patient has about
+    13 of them, and which are whose is not published.
+    """
+    blocks: dict[int, int] = {}
+    first, second = pairs.first.tolist(), pairs.second.tolist()
+    for i, scan in enumerate(scans):
+        if scan.name in slices:
+            first.append(blocks.setdefault(slices[scan.name].index // BLOCK, i))
+            second.append(i)
+    return _components(first, second, len(scans))
+
+
+def _components(first: Sequence[int], second: Sequence[int], count: int) -> np.ndarray:
+    edges = coo_array((np.ones(len(first), bool), (first, second)), shape=(count, count))
     return connected_components(edges, directed=False)[1]
 
 

@@ -1,58 +1,117 @@
-"""Train one part, test the other: python -m train.evaluate --protocol seed --data DIR
+"""Train one side, test the other: python -m train.evaluate --protocol seed --data DIR
 
-The test side is looked at once, after everything was chosen on the validation side.
+    seed        train on Testing, test on Training: the original notebook's own way
+    kaggle      the published split, also without the test images that have a copy in Training
+    patient     five-fold cross-validation, no patient on two sides (train/folds.py)
+
+The first two part their validation side by file, as those do who publish such figures.
+
+A test side is looked at once, after everything was chosen on the validation side.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from serve.artifacts import LABELS, METRICS_NAME, write_metrics
+from serve.artifacts import LABELS, METRICS_NAME, replacing, write_metrics
 from train.command import add_training_arguments, one_line_errors, read_training_arguments
-from train.dataset import class_counts, find_scans
-from train.fit import fit, predict
-from train.scoring import score
+from train.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
+from train.duplicates import Pairs, find_pairs, related_groups
+from train.fit import Fit, fit, predict
+from train.folds import FOLDS, read_folds
+from train.scoring import accuracy_interval, score
+from train.split import split
 
-# protocol -> (trained on, tested on)
-PROTOCOLS = {
-    "seed": ("Testing", "Training"),  # the original notebook's own way
-    "kaggle": ("Training", "Testing"),  # the published split
-}
+Trainer = Callable[[list[Scan], list[Scan]], Fit]  # training and validation side -> Fit
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m train.evaluate", description=__doc__.split(":")[0] + "."
-    )
-    parser.add_argument("--protocol", choices=PROTOCOLS, required=True)
-    add_training_arguments(parser)
-    args = parser.parse_args(argv)
-    recipe, slices = read_training_arguments(args)
+@dataclass(frozen=True)
+class Tested:
+    """A protocol's test side, and what was predicted for it."""
 
-    train_part, test_part = PROTOCOLS[args.protocol]
-    scans, test = find_scans(args.data, train_part), find_scans(args.data, test_part)
-    print(f"train on {train_part}: {class_counts(scans)}")
-    print(f"test on {test_part}: {class_counts(test)}")
-    done = fit(scans, slices, recipe, args.seed, args.base_weights, args.cache)
-    figures = score(
-        np.array([scan.label for scan in test]), predict(done.suffix, done.features, test)
-    )
-    figures |= {"recipe": args.recipe, "seed": args.seed, "training_images": len(done.training)}
-    print(table(figures))
-    write_metrics(args.output, f"protocols.{args.protocol}", figures)
-    print(f"wrote protocols.{args.protocol} of {args.output / METRICS_NAME}")
-    return 0
+    scans: list[Scan]
+    labels: np.ndarray  # int (N,)
+    probabilities: np.ndarray  # float32 (N, 4)
+
+
+def published_split(
+    trained: Sequence[Scan], tested: Sequence[Scan], validation: float, seed: int, train: Trainer
+) -> Tested:
+    """Train on one folder of the published dataset, test on the other."""
+    done = train(*split(trained, {}, validation, seed))
+    labels = np.array([scan.label for scan in tested])
+    return Tested(list(tested), labels, predict(done.suffix, done.features, tested))
+
+
+def patient_folds(scans: Sequence[Scan], train: Trainer) -> Tested:
+    """Each fold tested once; the next one is the validation side, the others are trained on.
+
+    A scan whose label the radiologists contradict is scored by theirs and trained on by none.
+    """
+    placed = read_folds()
+    sides: list[list[Scan]] = [[] for _ in range(FOLDS)]
+    for scan in scans:
+        if scan.name in placed:
+            sides[placed[scan.name].fold].append(scan)
+    if not all(sides):
+        raise DatasetError("the dataset is not the one that train/patient_folds.csv names")
+    tested: list[Scan] = []
+    probabilities = []
+    for fold in range(FOLDS):
+        print(f"fold {fold + 1} of {FOLDS}")
+        clean = [[s for s in side if not placed[s.name].conflict] for side in sides]
+        validation = (fold + 1) % FOLDS
+        training = [s for i in range(FOLDS) if i not in (fold, validation) for s in clean[i]]
+        done = train(training, clean[validation])
+        tested += sides[fold]
+        probabilities.append(predict(done.suffix, done.features, sides[fold]))
+    labels = np.array([placed[scan.name].label for scan in tested])
+    return Tested(tested, labels, np.concatenate(probabilities))
+
+
+def without_copies(tested: Tested, scans: Sequence[Scan], pairs: Pairs) -> dict[str, Any]:
+    """Accuracy on the test images of which no copy was trained on."""
+    names = {scan.name for scan in tested.scans}
+    outside = np.array([scan.name not in names for scan in scans])
+    copied = {
+        scans[one].name
+        for first, second in zip(pairs.first, pairs.second, strict=True)
+        for one, other in ((first, second), (second, first))
+        if outside[other] and not outside[one]
+    }
+    fresh = np.array([scan.name not in copied for scan in tested.scans])
+    right = tested.probabilities.argmax(1) == tested.labels
+    return {
+        "accuracy_without_duplicates": float(right[fresh].mean()) if fresh.any() else None,
+        "images_without_duplicates": int(fresh.sum()),
+    }
+
+
+def write_predictions(tested: Tested, path: Path) -> None:
+    """A line a test image: its name, its true class, the four probabilities."""
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("file", "label", *LABELS))
+        for scan, label, row in zip(tested.scans, tested.labels, tested.probabilities, strict=True):
+            writer.writerow((scan.name, LABELS[label], *(f"{p:.5f}" for p in row)))
 
 
 def table(figures: dict[str, Any]) -> str:
     """The figures of `train.scoring.score` as text."""
-    lines = [f"accuracy {figures['accuracy']:.2%}, macro F1 {figures['macro_f1']:.3f}"]
-    lines.append(f"{'':12}{'precision':>10}{'recall':>10}{'F1':>8}{'AUC':>8}")
+    low, high = figures["accuracy_ci"]
+    lines = [
+        f"accuracy {figures['accuracy']:.2%} ({low:.1%} to {high:.1%}), "
+        f"macro F1 {figures['macro_f1']:.3f}",
+        f"{'':12}{'precision':>10}{'recall':>10}{'F1':>8}{'AUC':>8}",
+    ]
     for name in LABELS:
         row = figures["per_class"][name]
         lines.append(
@@ -60,6 +119,43 @@ def table(figures: dict[str, Any]) -> str:
             f"{row['f1']:>8.3f}{row['auc']:>8.3f}"
         )
     return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.evaluate", description=__doc__.split(":")[0] + "."
+    )
+    parser.add_argument("--protocol", choices=("seed", "kaggle", "patient"), required=True)
+    add_training_arguments(parser)
+    args = parser.parse_args(argv)
+    recipe, slices = read_training_arguments(args)
+    training, testing = (find_scans(args.data, part) for part in PARTS)
+    scans = training + testing
+    pairs = find_pairs(scans)
+
+    def train(training: list[Scan], validation: list[Scan]) -> Fit:
+        return fit(training, validation, recipe, args.seed, args.base_weights, args.cache)
+
+    if args.protocol == "patient":
+        tested = patient_folds(scans, train)
+    else:
+        sides = (testing, training) if args.protocol == "seed" else (training, testing)
+        tested = published_split(*sides, recipe.validation, args.seed, train)
+    print(f"tested on {len(tested.scans)}: {class_counts(tested.scans)}")
+
+    figures = score(tested.labels, tested.probabilities)
+    groups_of_all = related_groups(scans, pairs, slices)
+    group_of = {scan.name: group for scan, group in zip(scans, groups_of_all, strict=True)}
+    groups = np.array([group_of[scan.name] for scan in tested.scans])
+    right = tested.probabilities.argmax(1) == tested.labels
+    figures |= {"accuracy_ci": accuracy_interval(right, groups), "recipe": args.recipe}
+    if args.protocol == "kaggle":
+        figures |= without_copies(tested, scans, pairs)
+    print(table(figures))
+    write_predictions(tested, args.output / "predictions" / f"{args.protocol}.csv")
+    write_metrics(args.output, f"protocols.{args.protocol}", figures)
+    print(f"wrote protocols.{args.protocol} of {args.output / METRICS_NAME}")
+    return 0
 
 
 if __name__ == "__main__":

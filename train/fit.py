@@ -25,7 +25,7 @@ from filelock import FileLock
 
 from serve.artifacts import KERAS_NAME, replacing, sha256, write_metrics
 from train.command import add_training_arguments, one_line_errors, read_training_arguments
-from train.dataset import PARTS, Scan, Slice, class_counts, find_scans
+from train.dataset import PARTS, Scan, class_counts, find_scans
 from train.features import FeatureCache
 from train.model import (
     MODEL_VERSION,
@@ -129,18 +129,18 @@ class Run:
 
 
 def fit(
-    scans: Sequence[Scan],
-    slices: Mapping[str, Slice],
+    training: list[Scan],
+    validation: list[Scan],
     recipe: Recipe,
     seed: int,
     base_weights: Path | None,
     cache: Path,
 ) -> Fit:
-    """Train on `scans`, or go on where the same training was interrupted.
+    """Train, or go on where the same training was interrupted.
 
     Args:
-        scans: both sides; `train.split.split` parts them.
-        slices: see `train.dataset.read_slices`; {} where there are none.
+        training: what the weights are fitted to.
+        validation: what the epoch is chosen on, see `train.split.split`.
         recipe: how.
         seed: of everything random.
         base_weights: a local copy of VGG16's ImageNet weights, or None to download them.
@@ -150,7 +150,6 @@ def fit(
         train.model.WeightsError: no base weights.
     """
     keras.utils.set_random_seed(seed)
-    training, validation = split(scans, slices, recipe.validation, seed)
     print(f"training    {len(training)}: {class_counts(training)}")
     print(f"validation  {len(validation)}: {class_counts(validation)}")
 
@@ -274,7 +273,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     scans = find_scans(args.data, args.train_on)
     print(f"{args.train_on}: {class_counts(scans)}")
-    done = fit(scans, slices, recipe, args.seed, args.base_weights, args.cache)
+    sides = split(scans, slices, recipe.validation, args.seed)
+    done = fit(*sides, recipe, args.seed, args.base_weights, args.cache)
 
     probabilities = predict(done.suffix, done.features, done.validation)
     right = probabilities.argmax(1) == [scan.label for scan in done.validation]

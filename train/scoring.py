@@ -10,6 +10,7 @@ from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 from serve.artifacts import LABELS
 
 CONFIDENT = 0.9
+RESAMPLES = 2000
 
 
 def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
@@ -51,6 +52,26 @@ def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
             "accuracy_above_90": _mean(right[confident]),
         },
     }
+
+
+def accuracy_interval(right: np.ndarray, groups: np.ndarray) -> list[float]:
+    """95 % confidence interval of the accuracy, by the bootstrap over groups.
+
+    Whole groups are drawn with replacement, since images of one group (copies, neighbouring
+    slices) are not independent. Efron and Tibshirani, "An introduction to the bootstrap", 1993;
+    percentile interval.
+
+    Args:
+        right: bool (N,).
+        groups: int (N,), see `train.duplicates.related_groups`.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(group)
+    hits = np.bincount(group, weights=right)
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(len(sizes), size=(RESAMPLES, len(sizes)))
+    accuracies = hits[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    return [float(bound) for bound in np.quantile(accuracies, (0.025, 0.975))]
 
 
 def _mean(values: np.ndarray) -> float | None:
