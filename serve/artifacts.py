@@ -55,7 +55,7 @@ def read_metrics(models: Path = MODELS) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def write_metrics(models: Path, section: str, value: dict[str, Any]) -> None:
+def write_metrics(models: Path, section: str, value: dict[str, Any] | float) -> None:
     """Set one part of models/metrics.json, named by a dotted path ("protocols.seed")."""
     metrics = read_metrics(models)
     *parents, last = section.split(".")

@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from serve.artifacts import LABELS, METRICS_NAME, replacing, write_metrics
+from train.calibration import brier_score, calibration_error, fit_temperature
 from train.command import add_training_arguments, one_line_errors, read_training_arguments
 from train.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
 from train.duplicates import Pairs, find_pairs, related_groups
-from train.fit import Fit, fit, predict
+from train.fit import Fit, fit, predict_logits
 from train.folds import FOLDS, read_folds
 from train.scoring import accuracy_interval, score
 from train.split import split
@@ -39,7 +41,18 @@ class Tested:
 
     scans: list[Scan]
     labels: np.ndarray  # int (N,)
-    probabilities: np.ndarray  # float32 (N, 4)
+    logits: np.ndarray  # float32 (N, 4)
+    temperature: np.ndarray  # float32 (N, 1), fitted on the validation side of its training
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Uncalibrated, float32 (N, 4)."""
+        return softmax(self.logits, axis=1)
+
+    @property
+    def calibrated(self) -> np.ndarray:
+        """Temperature-scaled probabilities, float32 (N, 4)."""
+        return softmax(self.logits / self.temperature, axis=1)
 
 
 def published_split(
@@ -47,8 +60,7 @@ def published_split(
 ) -> Tested:
     """Train on one folder of the published dataset, test on the other."""
     done = train(*split(trained, {}, validation, seed))
-    labels = np.array([scan.label for scan in tested])
-    return Tested(list(tested), labels, predict(done.suffix, done.features, tested))
+    return _test(done, tested, [scan.label for scan in tested])
 
 
 def patient_folds(scans: Sequence[Scan], train: Trainer) -> Tested:
@@ -63,18 +75,41 @@ def patient_folds(scans: Sequence[Scan], train: Trainer) -> Tested:
             sides[placed[scan.name].fold].append(scan)
     if not all(sides):
         raise DatasetError("the dataset is not the one that train/patient_folds.csv names")
-    tested: list[Scan] = []
-    probabilities = []
+    folds = []
     for fold in range(FOLDS):
         print(f"fold {fold + 1} of {FOLDS}")
         clean = [[s for s in side if not placed[s.name].conflict] for side in sides]
         validation = (fold + 1) % FOLDS
         training = [s for i in range(FOLDS) if i not in (fold, validation) for s in clean[i]]
         done = train(training, clean[validation])
-        tested += sides[fold]
-        probabilities.append(predict(done.suffix, done.features, sides[fold]))
-    labels = np.array([placed[scan.name].label for scan in tested])
-    return Tested(tested, labels, np.concatenate(probabilities))
+        folds.append(_test(done, sides[fold], [placed[s.name].label for s in sides[fold]]))
+    return Tested(
+        [scan for one in folds for scan in one.scans],
+        np.concatenate([one.labels for one in folds]),
+        np.concatenate([one.logits for one in folds]),
+        np.concatenate([one.temperature for one in folds]),
+    )
+
+
+def _test(done: Fit, scans: Sequence[Scan], labels: Sequence[int]) -> Tested:
+    validation = np.array([scan.label for scan in done.validation])
+    temperature = fit_temperature(predict_logits(done, done.validation), validation)
+    logits = predict_logits(done, scans)
+    return Tested(
+        list(scans), np.array(labels), logits, np.full((len(logits), 1), temperature, np.float32)
+    )
+
+
+def calibration(tested: Tested) -> dict[str, float]:
+    """What temperature scaling does on the test side."""
+    before, after = tested.probabilities, tested.calibrated
+    return {
+        "ece_before": calibration_error(before, tested.labels),
+        "ece_after": calibration_error(after, tested.labels),
+        "brier_before": brier_score(before, tested.labels),
+        "brier_after": brier_score(after, tested.labels),
+        "mean_temperature": float(tested.temperature.mean()),
+    }
 
 
 def without_copies(tested: Tested, scans: Sequence[Scan], pairs: Pairs) -> dict[str, Any]:
@@ -96,11 +131,11 @@ def without_copies(tested: Tested, scans: Sequence[Scan], pairs: Pairs) -> dict[
 
 
 def write_predictions(tested: Tested, path: Path) -> None:
-    """A line a test image: its name, its true class, the four probabilities."""
+    """A line a test image: its name, its true class, the four calibrated probabilities."""
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "label", *LABELS))
-        for scan, label, row in zip(tested.scans, tested.labels, tested.probabilities, strict=True):
+        for scan, label, row in zip(tested.scans, tested.labels, tested.calibrated, strict=True):
             writer.writerow((scan.name, LABELS[label], *(f"{p:.5f}" for p in row)))
 
 
@@ -143,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tested = published_split(*sides, recipe.validation, args.seed, train)
     print(f"tested on {len(tested.scans)}: {class_counts(tested.scans)}")
 
-    figures = score(tested.labels, tested.probabilities)
+    figures = score(tested.labels, tested.calibrated)
     groups_of_all = related_groups(scans, pairs, slices)
     group_of = {scan.name: group for scan, group in zip(scans, groups_of_all, strict=True)}
     groups = np.array([group_of[scan.name] for scan in tested.scans])
@@ -154,6 +189,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(table(figures))
     write_predictions(tested, args.output / "predictions" / f"{args.protocol}.csv")
     write_metrics(args.output, f"protocols.{args.protocol}", figures)
+    write_metrics(args.output, f"calibration.{args.protocol}", calibration(tested))
     print(f"wrote protocols.{args.protocol} of {args.output / METRICS_NAME}")
     return 0
 

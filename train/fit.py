@@ -24,6 +24,7 @@ import numpy as np
 from filelock import FileLock
 
 from serve.artifacts import KERAS_NAME, replacing, sha256, write_metrics
+from train.calibration import fit_temperature
 from train.command import add_training_arguments, one_line_errors, read_training_arguments
 from train.dataset import PARTS, Scan, class_counts, find_scans
 from train.features import FeatureCache
@@ -176,15 +177,16 @@ def compile_suffix(suffix: keras.Model, recipe: Recipe) -> None:
     )
 
 
-def predict(suffix: keras.Model, features: FeatureCache, scans: Sequence[Scan]) -> np.ndarray:
-    """Probabilities of the scans as they are, float32 (N, 4)."""
+def predict_logits(done: Fit, scans: Sequence[Scan]) -> np.ndarray:
+    """Logits of the scans as they are, float32 (N, 4)."""
+    suffix, features = done.suffix, done.features
     rows = features.rows_of(scans, 1)[:, 0]
     stored = features.rows()
     logits = [
         suffix.predict_on_batch(stored[rows[start : start + 64]].astype(np.float32))
         for start in range(0, len(rows), 64)
     ]
-    return keras.ops.convert_to_numpy(keras.ops.softmax(np.concatenate(logits)))
+    return np.concatenate(logits)
 
 
 def write_log(history: Sequence[Mapping[str, float]], path: Path) -> None:
@@ -276,9 +278,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     sides = split(scans, slices, recipe.validation, args.seed)
     done = fit(*sides, recipe, args.seed, args.base_weights, args.cache)
 
-    probabilities = predict(done.suffix, done.features, done.validation)
-    right = probabilities.argmax(1) == [scan.label for scan in done.validation]
+    logits = predict_logits(done, done.validation)
+    labels = np.array([scan.label for scan in done.validation])
+    right = logits.argmax(1) == labels
+    temperature = fit_temperature(logits, labels)
     print(f"validation accuracy of the rounded weights: {right.mean():.2%}")
+    print(f"temperature: {temperature:.3f}")
     checkpoint = args.output / KERAS_NAME
     save_float16(done.model, checkpoint)
     with replacing(args.output / "report" / "training_history.csv") as temporary:
@@ -298,6 +303,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "best_epoch": done.best,
         },
     )
+    write_metrics(args.output, "calibration.temperature", temperature)
     print(f"wrote {checkpoint}")
     return 0
 
