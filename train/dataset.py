@@ -50,6 +50,7 @@ class Slice:
 
     index: int
     label: int  # the radiologists', index into LABELS
+    mirrored: bool  # the scan is the left-right mirror image of the slice
 
 
 def find_scans(data: Path, part: str) -> list[Scan]:
@@ -96,7 +97,9 @@ def read_slices(path: Path) -> dict[str, Slice]:
         with path.open(newline="") as file:
             return {
                 f"{row['split']}/{row['class']}/{row['file']}": Slice(
-                    int(row["figshare_index"]), LABELS.index(row["figshare_class"])
+                    int(row["figshare_index"]),
+                    LABELS.index(row["figshare_class"]),
+                    row["mirrored"] == "1",
                 )
                 for row in csv.DictReader(file)
             }

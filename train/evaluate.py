@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,13 @@ def published_split(
     return _test(done, tested, [scan.label for scan in tested])
 
 
-def patient_folds(scans: Sequence[Scan], train: Trainer) -> Tested:
-    """Each fold tested once; the next one is the validation side, the others are trained on.
+def patient_folds(
+    scans: Sequence[Scan], train: Trainer
+) -> Iterator[tuple[Fit, list[Scan], list[int]]]:
+    """Each fold's training with its test side and the labels of that.
 
-    A scan whose label the radiologists contradict is scored by theirs and trained on by none.
+    The next fold is the validation side, the other three are trained on. A scan whose label the
+    radiologists contradict is scored by theirs and trained on by none.
     """
     placed = read_folds()
     sides: list[list[Scan]] = [[] for _ in range(FOLDS)]
@@ -75,14 +78,16 @@ def patient_folds(scans: Sequence[Scan], train: Trainer) -> Tested:
             sides[placed[scan.name].fold].append(scan)
     if not all(sides):
         raise DatasetError("the dataset is not the one that train/patient_folds.csv names")
-    folds = []
     for fold in range(FOLDS):
         print(f"fold {fold + 1} of {FOLDS}")
         clean = [[s for s in side if not placed[s.name].conflict] for side in sides]
         validation = (fold + 1) % FOLDS
         training = [s for i in range(FOLDS) if i not in (fold, validation) for s in clean[i]]
         done = train(training, clean[validation])
-        folds.append(_test(done, sides[fold], [placed[s.name].label for s in sides[fold]]))
+        yield done, sides[fold], [placed[scan.name].label for scan in sides[fold]]
+
+
+def _together(folds: Sequence[Tested]) -> Tested:
     return Tested(
         [scan for one in folds for scan in one.scans],
         np.concatenate([one.labels for one in folds]),
@@ -172,7 +177,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fit(training, validation, recipe, args.seed, args.base_weights, args.cache)
 
     if args.protocol == "patient":
-        tested = patient_folds(scans, train)
+        tested = _together([_test(*fold) for fold in patient_folds(scans, train)])
     else:
         sides = (testing, training) if args.protocol == "seed" else (training, testing)
         tested = published_split(*sides, recipe.validation, args.seed, train)

@@ -19,7 +19,7 @@ def test_the_temperature_that_made_the_labels_is_found():
 
 def test_calibration_error_by_hand():
     probabilities = np.array([[0.95, 0.05, 0, 0]] * 4 + [[0.5, 0.3, 0.2, 0]] * 4)
-    labels = np.array([0, 0, 0, 1] + [0, 0, 1, 2])
+    labels = np.array([0, 0, 0, 1, 0, 0, 1, 2])
     # bins: confidence 0.95, right 3 of 4; confidence 0.5, right 2 of 4
     assert calibration_error(probabilities, labels) == pytest.approx(0.5 * 0.2 + 0.5 * 0)
 

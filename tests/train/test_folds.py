@@ -20,7 +20,7 @@ def test_runs_guard_bands_and_copies():
     """Two thousand slices of two classes and their copies, three hundred other scans."""
     scans = [Scan(Path(f"{i}.jpg"), "Training", (0, 3)[i // 1000], str(i)) for i in range(2000)]
     scans[50] = Scan(Path("50.jpg"), "Training", 1, "50")  # of which the radiologists say 0
-    slices = {scan.name: Slice(i, (0, 3)[i // 1000]) for i, scan in enumerate(scans)}
+    slices = {scan.name: Slice(i, (0, 3)[i // 1000], False) for i, scan in enumerate(scans)}
     others = [Scan(Path(f"n{i}.jpg"), "Testing", 2, f"n{i}") for i in range(300)]
     copy = Scan(Path("copy.jpg"), "Testing", 0, "copy")
     groups = np.array([*range(2000), *(2000 + i // 3 for i in range(300)), 100])

@@ -19,7 +19,7 @@ def indexed():
         Scan(Path(f"{i}.jpg"), "Training", (0, 1, 3)[i // 400], f"{i:064}") for i in range(1000)
     ]
     scans += [Scan(Path(f"n{i}.jpg"), "Training", 2, f"{i // 3:064x}n") for i in range(300)]
-    slices = {scan.name: Slice(i, scan.label) for i, scan in enumerate(scans[:1000])}
+    slices = {scan.name: Slice(i, scan.label, False) for i, scan in enumerate(scans[:1000])}
     return scans, slices
 
 
