@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from serve.artifacts import INPUT_SIZE, LABELS
 from serve.images import InvalidImageError, load_pixels
 
 PARTS = ("Training", "Testing")
+UNKNOWN_TUMOUR = -1  # label of a tumour whose type is not known
 DOWNLOAD_HELP = (
     "the Brain Tumor MRI Dataset has one: "
     "kaggle datasets download masoudnickparvar/brain-tumor-mri-dataset --unzip"
@@ -31,13 +33,14 @@ class Scan:
 
     path: Path
     part: str
-    label: int  # index into LABELS
+    label: int  # index into LABELS, or UNKNOWN_TUMOUR
     digest: str  # SHA-256 of the file, 64 hexadecimal digits
 
     @property
     def name(self) -> str:
         """Part, class and file name: how the dataset itself names the scan."""
-        return f"{self.part}/{LABELS[self.label]}/{self.path.name}"
+        folder = "tumour" if self.label == UNKNOWN_TUMOUR else LABELS[self.label]
+        return f"{self.part}/{folder}/{self.path.name}"
 
     def pixels(self) -> np.ndarray:
         """uint8 (224, 224, 3), RGB."""
@@ -64,6 +67,15 @@ def find_scans(data: Path, part: str) -> list[Scan]:
     files = [
         (path, label) for label, name in enumerate(LABELS) for path in _files(data / part / name)
     ]
+    scans = read_scans(files, part)
+    for label, name in enumerate(LABELS):
+        if not any(scan.label == label for scan in scans):
+            raise DatasetError(f"{data / part / name}: none of its files is a readable image")
+    return scans
+
+
+def read_scans(files: Sequence[tuple[Path, int]], part: str) -> list[Scan]:
+    """Decode each (path, label) once; a file that cannot be is named and left out."""
     scans = []
     with (
         ThreadPoolExecutor() as pool,
@@ -75,9 +87,6 @@ def find_scans(data: Path, part: str) -> list[Scan]:
                 scans.append(scan)
             else:
                 bar.write(f"left out: {scan}")
-    for label, name in enumerate(LABELS):
-        if not any(scan.label == label for scan in scans):
-            raise DatasetError(f"{data / part / name}: none of its files is a readable image")
     return scans
 
 

@@ -3,6 +3,7 @@
     seed        train on Testing, test on Training: the original notebook's own way
     kaggle      the published split, also without the test images that have a copy in Training
     patient     five-fold cross-validation, no patient on two sides (train/folds.py)
+    collection  the models of `patient` on tumours of a collection never trained on (--br35h)
 
 The first two part their validation side by file, as those do who publish such figures.
 
@@ -24,6 +25,7 @@ from scipy.special import softmax
 
 from serve.artifacts import LABELS, METRICS_NAME, replacing, write_metrics
 from train.calibration import brier_score, calibration_error, fit_temperature
+from train.collection import read_br35h, score_collection, without_known
 from train.command import add_training_arguments, one_line_errors, read_training_arguments
 from train.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
 from train.duplicates import Pairs, find_pairs, related_groups
@@ -165,17 +167,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m train.evaluate", description=__doc__.split(":")[0] + "."
     )
-    parser.add_argument("--protocol", choices=("seed", "kaggle", "patient"), required=True)
+    parser.add_argument(
+        "--protocol", choices=("seed", "kaggle", "patient", "collection"), required=True
+    )
     add_training_arguments(parser)
+    parser.add_argument("--br35h", type=Path, metavar="DIR", help="br35h_tumour, for `collection`")
     args = parser.parse_args(argv)
     recipe, slices = read_training_arguments(args)
     training, testing = (find_scans(args.data, part) for part in PARTS)
     scans = training + testing
-    pairs = find_pairs(scans)
 
     def train(training: list[Scan], validation: list[Scan]) -> Fit:
         return fit(training, validation, recipe, args.seed, args.base_weights, args.cache)
 
+    if args.protocol == "collection":
+        if not args.br35h:
+            raise DatasetError("--br35h DIR names the collection that is tested on")
+        tumours = without_known(read_br35h(args.br35h), scans)
+        figures = score_collection(patient_folds(scans, train), tumours)
+        print("\n".join(f"{name} {value:.4g}" for name, value in figures.items()))
+        write_metrics(args.output, "protocols.collection", figures)
+        return 0
+    pairs = find_pairs(scans)
     if args.protocol == "patient":
         tested = _together([_test(*fold) for fold in patient_folds(scans, train)])
     else:
