@@ -138,12 +138,17 @@ def without_copies(tested: Tested, scans: Sequence[Scan], pairs: Pairs) -> dict[
 
 
 def write_predictions(tested: Tested, path: Path) -> None:
-    """A line a test image: its name, its true class, the four calibrated probabilities."""
+    """A line a test image: its name, its true class, the temperature of the model that answered,
+    the four calibrated probabilities (to four digits, however small)."""
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("file", "label", *LABELS))
-        for scan, label, row in zip(tested.scans, tested.labels, tested.calibrated, strict=True):
-            writer.writerow((scan.name, LABELS[label], *(f"{p:.5f}" for p in row)))
+        writer.writerow(("file", "label", "temperature", *LABELS))
+        for scan, label, temperature, row in zip(
+            tested.scans, tested.labels, tested.temperature[:, 0], tested.calibrated, strict=True
+        ):
+            writer.writerow(
+                (scan.name, LABELS[label], f"{temperature:.4f}", *(f"{p:.4g}" for p in row))
+            )
 
 
 def table(figures: dict[str, Any]) -> str:
