@@ -7,11 +7,17 @@ the radiologists' outlines (MASKS/INDEX.png for slice INDEX):
   "Top-down neural attention by excitation backprop", ECCV 2016)
 - energy: the share of the map's sum that lies on the tumour
 - chance: the tumour's share of the head's area, which a map that knows nothing would score
+- deletion: how often the answer changes when the tumour is painted over, and when an equal area
+  elsewhere in the head is
+
+With --br35h also on the outlined tumours of that collection, whose type is unknown: the map is
+that of the likeliest tumour class. Sample maps go to models/report/samples.png.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,18 +27,20 @@ from typing import Any
 import keras
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from serve.artifacts import INPUT_SIZE, LABELS, METRICS_NAME, write_metrics
+from train.collection import NOTUMOR, read_br35h, without_known
 from train.command import add_training_arguments, one_line_errors, read_training_arguments
-from train.dataset import PARTS, DatasetError, Scan, Slice, find_scans
+from train.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, Slice, find_scans
 from train.evaluate import patient_folds
 from train.fit import Fit, fit
 from train.model import FEATURE_SHAPE
+from train.samples import choose_samples, plot_samples
 
 CELLS = FEATURE_SHAPE[0]  # a side of the map
 CELL = INPUT_SIZE // CELLS  # pixels
 HEAD = 20  # grey level from which a pixel belongs to the head
+STEP = 8  # every eighth scan is painted over
 BATCH = 64
 
 
@@ -45,6 +53,15 @@ class Looked:
     pointed: np.ndarray  # bool, the pointing game
     energy: np.ndarray  # float, share of the map on the tumour
     chance: np.ndarray  # float, share of the head's area that is tumour
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """Tumour scans of a test side with the radiologists' outlines."""
+
+    scans: list[Scan]
+    labels: np.ndarray  # int (N,), the true class, or UNKNOWN_TUMOUR
+    masks: np.ndarray  # bool (N, 224, 224)
 
 
 class GradCam:
@@ -73,7 +90,7 @@ class GradCam:
 
         Args:
             features: block4_pool, float32 (N, 14, 14, 512).
-            classes: int (N,), whose map is wanted.
+            classes: int (N,), whose map is wanted; UNKNOWN_TUMOUR takes the likeliest tumour's.
 
         Returns:
             maps, float32 (N, 14, 14), not negative; logits, float32 (N, 4).
@@ -81,43 +98,101 @@ class GradCam:
         conv, hidden, logits = map(
             keras.ops.convert_to_numpy, self._network.predict_on_batch(features)
         )
+        tumour = np.where(np.arange(len(LABELS)) == NOTUMOR, -np.inf, logits).argmax(axis=1)
+        classes = np.where(classes == UNKNOWN_TUMOUR, tumour, classes)
         gradient = (hidden > 0) * self._classes[:, classes].T
         weights = gradient @ self._channels.T / CELLS**2
         maps = np.einsum("nijk,nk->nij", conv, weights)
         return np.maximum(maps, 0), logits
 
 
-def look(done: Fit, scans: Sequence[Scan], labels: np.ndarray, masks: np.ndarray) -> Looked:
-    """Compare the maps of `labels` with `masks`, bool (N, 224, 224)."""
+def maps_of(done: Fit, side: Outlined) -> tuple[np.ndarray, np.ndarray]:
+    """Maps, float32 (N, 14, 14), and logits, float32 (N, 4), of the scans' own classes."""
     cam = GradCam(done.suffix)
-    rows = done.features.rows_of(scans, 1)[:, 0]
+    rows = done.features.rows_of(side.scans, 1)[:, 0]
     stored = done.features.rows()
-    maps, logits = [], []
-    for start in range(0, len(rows), BATCH):
-        batch = slice(start, start + BATCH)
-        found = cam(stored[rows[batch]].astype(np.float32), labels[batch])
-        maps.append(found[0])
-        logits.append(found[1])
-    maps, logits = np.concatenate(maps), np.concatenate(logits)
-    covered = masks.reshape(-1, CELLS, CELL, CELLS, CELL)
+    batches = [slice(start, start + BATCH) for start in range(0, len(rows), BATCH)]
+    found = [cam(stored[rows[b]].astype(np.float32), side.labels[b]) for b in batches]
+    maps, logits = zip(*found, strict=True)
+    return np.concatenate(maps), np.concatenate(logits)
+
+
+def is_right(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """bool (N,): the true class, or any tumour where its type is unknown, is the answer."""
+    answer = logits.argmax(axis=1)
+    return np.where(labels == UNKNOWN_TUMOUR, answer != NOTUMOR, answer == labels)
+
+
+def look(maps: np.ndarray, logits: np.ndarray, side: Outlined) -> Looked:
+    """Compare the maps of `maps_of` with the outlines."""
+    covered = side.masks.reshape(-1, CELLS, CELL, CELLS, CELL)
     share = covered.mean(axis=(2, 4)).reshape(len(maps), -1)
     flat = maps.reshape(len(maps), -1)
-    everyone = np.arange(len(flat))
     total = flat.sum(axis=1)
     peak = flat.argmax(axis=1)
-    head = np.array([(scan.pixels().max(axis=2) >= HEAD).mean() for scan in scans])
+    head = np.array([head_of(scan.pixels()).mean() for scan in side.scans])
     return Looked(
-        labels=labels,
-        right=logits.argmax(axis=1) == labels,
-        pointed=(share[everyone, peak] > 0) & (total > 0),
+        labels=side.labels,
+        right=is_right(logits, side.labels),
+        pointed=(share[np.arange(len(flat)), peak] > 0) & (total > 0),
         energy=(flat * share).sum(axis=1) / np.maximum(total, 1e-9),
-        chance=masks.mean(axis=(1, 2)) / head,
+        chance=side.masks.mean(axis=(1, 2)) / head,
     )
+
+
+def deletion(done: Fit, side: Outlined) -> np.ndarray:
+    """Does painting over change a right answer? bool (N, 2): the tumour, an equal area elsewhere.
+
+    Every STEP-th scan, and only those whose answer is right and whose head has room for a second
+    patch; a patch is painted in the mean colour of the rest of the head.
+    """
+    rng = np.random.default_rng(0)
+    _, logits = maps_of(done, side)
+    right = is_right(logits, side.labels)
+    changed = []
+    for i in np.flatnonzero(right)[::STEP]:
+        pixels, mask = side.scans[i].pixels(), side.masks[i]
+        elsewhere = moved_mask(mask, head_of(pixels), rng)
+        if elsewhere is None:
+            continue
+        hidden = np.stack([painted(pixels, patch, mask) for patch in (mask, elsewhere)])
+        found = done.suffix.predict_on_batch(done.features.of_pixels(hidden))
+        changed.append(~is_right(found, side.labels[[i, i]]))
+    return np.array(changed, bool).reshape(-1, 2)
+
+
+def head_of(pixels: np.ndarray) -> np.ndarray:
+    """Which pixels are not background, bool (H, W)."""
+    return pixels.max(axis=2) >= HEAD
+
+
+def moved_mask(mask: np.ndarray, head: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+    """The mask moved within the head, off itself; None if no place of fifty drawn fits."""
+    rows, columns = np.nonzero(mask)
+    for _ in range(50):
+        down = rng.integers(-rows.min(), len(mask) - rows.max())
+        right = rng.integers(-columns.min(), len(mask) - columns.max())
+        moved = np.zeros_like(mask)
+        moved[rows + down, columns + right] = True
+        if not (moved & mask).any() and head[moved].mean() > 0.9:
+            return moved
+    return None
+
+
+def painted(pixels: np.ndarray, patch: np.ndarray, tumour: np.ndarray) -> np.ndarray:
+    """The picture with `patch` in the mean colour of the head outside the tumour."""
+    result = pixels.copy()
+    result[patch] = pixels[head_of(pixels) & ~tumour].mean(axis=0).astype(np.uint8)
+    return result
 
 
 def summarize(looked: Looked) -> dict[str, Any]:
     """Means by class and over all, apart for right and wrong predictions."""
-    classes = {LABELS[label]: looked.labels == label for label in np.unique(looked.labels)}
+    classes = {
+        LABELS[label]: looked.labels == label
+        for label in np.unique(looked.labels)
+        if label != UNKNOWN_TUMOUR
+    }
     classes["all"] = np.ones(len(looked.labels), bool)
     parts = {
         "pointing_game": (looked.pointed, looked.right),
@@ -135,32 +210,40 @@ def summarize(looked: Looked) -> dict[str, Any]:
     }
 
 
-def read_mask(folder: Path, slice_: Slice) -> np.ndarray:
-    """The tumour's outline as the scan shows it, bool (224, 224).
+def read_mask(path: Path) -> np.ndarray:
+    """A tumour's outline, bool (224, 224).
 
     Raises:
         DatasetError: there is no such mask.
     """
-    path = folder / f"{slice_.index}.png"
     try:
-        mask = np.asarray(Image.open(path).convert("1"))
+        return np.asarray(Image.open(path).convert("1"))
     except OSError as error:
         raise DatasetError(f"{path}: {error}") from error
-    return mask[:, ::-1] if slice_.mirrored else mask
 
 
-def look_at_fold(
-    done: Fit,
-    scans: Sequence[Scan],
-    labels: Sequence[int],
-    slices: Mapping[str, Slice],
-    masks: Path,
-) -> Looked:
-    """The tumour scans of a test side that have an outline."""
+def outlined_slices(
+    scans: Sequence[Scan], labels: Sequence[int], slices: Mapping[str, Slice], masks: Path
+) -> Outlined:
+    """The scans that are figshare slices, with their outlines as the scans show them."""
     chosen = [i for i, scan in enumerate(scans) if scan.name in slices]
-    outlined = [scans[i] for i in chosen]
-    outlines = np.stack([read_mask(masks, slices[scan.name]) for scan in outlined])
-    return look(done, outlined, np.array(labels)[chosen], outlines)
+    outlines = []
+    for i in chosen:
+        slice_ = slices[scans[i].name]
+        mask = read_mask(masks / f"{slice_.index}.png")
+        outlines.append(mask[:, ::-1] if slice_.mirrored else mask)
+    return Outlined([scans[i] for i in chosen], np.array(labels)[chosen], np.stack(outlines))
+
+
+def outlined_br35h(folder: Path, known: Sequence[Scan]) -> Outlined:
+    """The outlined tumours of Br35H that are in no other collection used here."""
+    scans = [
+        scan
+        for scan in without_known(read_br35h(folder), known)
+        if (folder / "masks" / f"{scan.path.stem}.png").exists()
+    ]
+    masks = np.stack([read_mask(folder / "masks" / f"{scan.path.stem}.png") for scan in scans])
+    return Outlined(scans, np.full(len(scans), UNKNOWN_TUMOUR), masks)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -169,31 +252,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_training_arguments(parser)
     parser.add_argument("--masks", type=Path, required=True, metavar="DIR", help="figshare_masks")
+    parser.add_argument("--br35h", type=Path, metavar="DIR", help="br35h_tumour")
     args = parser.parse_args(argv)
     recipe, slices = read_training_arguments(args)
     if not slices:
         raise DatasetError("--slices figshare_slices.csv tells which mask is whose: name it")
     scans = [scan for part in PARTS for scan in find_scans(args.data, part)]
+    br35h = outlined_br35h(args.br35h, scans) if args.br35h else None
 
     def train(training: list[Scan], validation: list[Scan]) -> Fit:
         return fit(training, validation, recipe, args.seed, args.base_weights, args.cache)
 
-    folds = [
-        look_at_fold(*fold, slices, args.masks)
-        for fold in tqdm(patient_folds(scans, train), desc="folds", unit="fold")
-    ]
-    looked = Looked(
-        *(
-            np.concatenate([getattr(fold, name) for fold in folds])
-            for name in Looked.__dataclass_fields__
-        )
-    )
-    figures = summarize(looked) | {"images": len(looked.labels)}
+    looked, looked_br35h, changed, samples = [], [], [], []
+    for done, tested, labels in patient_folds(scans, train):
+        side = outlined_slices(tested, labels, slices, args.masks)
+        maps, logits = maps_of(done, side)
+        looked.append(look(maps, logits, side))
+        changed.append(deletion(done, side))
+        samples += choose_samples(side.scans, side.labels, side.masks, maps, logits)
+        if br35h:
+            looked_br35h.append(look(*maps_of(done, br35h), br35h))
+    figures = summarize(_together(looked))
+    tumour, elsewhere = np.concatenate(changed).mean(axis=0)
+    figures["deletion"] = {
+        "scans": sum(map(len, changed)),
+        "tumour": float(tumour),
+        "elsewhere": float(elsewhere),
+    }
+    if br35h:
+        summary = summarize(_together(looked_br35h))
+        figures["br35h"] = {part: by_class["all"] for part, by_class in summary.items()}
     for part, by_class in figures.items():
         print(part, by_class)
+    plot_samples(samples, args.output / "report" / "samples.png")
     write_metrics(args.output, "attention", figures)
     print(f"wrote attention of {args.output / METRICS_NAME}")
     return 0
+
+
+def _together(parts: Sequence[Looked]) -> Looked:
+    return Looked(
+        *(
+            np.concatenate([getattr(part, field.name) for part in parts])
+            for field in dataclasses.fields(Looked)
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -148,13 +148,24 @@ class FeatureCache:
             lines.truncate(len("".join(index)))
             rows.truncate(len(index) * ROW_BYTES)
 
+    def of_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        """The same features of pictures that are not to be kept.
+
+        Args:
+            pixels: uint8 (N, 224, 224, 3), RGB.
+
+        Returns:
+            float32 (N, 14, 14, 512), rounded to float16 as the stored ones are.
+        """
+        found = self._prefix.predict_on_batch(pixels.astype(np.float32))
+        return found.astype(np.float16).astype(np.float32)
+
     def _features(self, batch: Sequence[tuple[View, Scan]]) -> np.ndarray:
         pixels = [
             augmented_view(scan.pixels(), view.digest, view.view, self._recipe, self._seed)
             for view, scan in batch
         ]
-        images = np.stack(pixels).astype(np.float32)
-        return self._prefix.predict_on_batch(images).astype(np.float16)
+        return self.of_pixels(np.stack(pixels)).astype(np.float16)
 
 
 def _weights_digest(model: keras.Model) -> str:

@@ -1,0 +1,164 @@
+"""Is it a brain MRI at all? python -m train.ood --data DIR --br35h DIR --others DIR
+
+A score for how unlike the training scans a picture is: the squared Mahalanobis distance of its
+mean block4_pool features (of the frozen network, so it outlives every retraining) from the
+nearest class mean, with one covariance for all classes, per dimension. Lee et al., "A simple
+unified framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018.
+
+The folds of the `patient` protocol part the scans: three to fit, one for the threshold, one to
+test. OTHERS/KIND/* are pictures that are no brain MRI (train/other_pictures.py); they are only
+tested on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.covariance import LedoitWolf
+from sklearn.metrics import roc_auc_score
+
+from serve.artifacts import LABELS, METRICS_NAME, replacing, write_metrics
+from train.collection import read_br35h, without_known
+from train.command import add_training_arguments, one_line_errors, read_training_arguments
+from train.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans, read_scans
+from train.features import FeatureCache
+from train.folds import FOLDS, read_folds
+from train.model import build_model, frozen_prefix
+
+OOD_NAME = "brain_tumor_vgg16.ood.npz"
+KEPT = 0.995  # share of the threshold side's scans that the threshold lets pass
+TEST_FOLD, THRESHOLD_FOLD = 0, 1
+
+
+@dataclass(frozen=True)
+class Detector:
+    """The fitted score."""
+
+    means: np.ndarray  # float32 (classes, 512)
+    whitening: np.ndarray  # float32 (512, 512)
+    threshold: float
+
+    def score(self, pooled: np.ndarray) -> np.ndarray:
+        """How unlike the training scans, float32 (N,), of mean features (N, 512)."""
+        distance = [(((pooled - mean) @ self.whitening) ** 2).mean(axis=1) for mean in self.means]
+        return np.min(distance, axis=0)
+
+
+def fit_detector(pooled: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -> Detector:
+    """Fit means and covariance, then set the threshold on `held_out`.
+
+    Args:
+        pooled: float32 (N, 512), mean block4_pool features of training scans.
+        labels: int (N,).
+        held_out: float32 (M, 512), of scans of other patients.
+    """
+    means = np.stack([pooled[labels == label].mean(axis=0) for label in range(len(LABELS))])
+    precision = LedoitWolf(assume_centered=True).fit(pooled - means[labels]).precision_
+    whitening = np.linalg.cholesky(precision)
+    bare = Detector(means.astype(np.float32), whitening.astype(np.float32), np.inf)
+    threshold = float(np.quantile(bare.score(held_out), KEPT))
+    return Detector(bare.means, bare.whitening, threshold)
+
+
+def mean_features(features: FeatureCache, scans: Sequence[Scan], views: int = 1) -> np.ndarray:
+    """Mean block4_pool features of each view, float32 (scans * views, 512)."""
+    rows = features.rows_of(scans, views).ravel()
+    stored = features.rows()
+    return np.stack([stored[row].astype(np.float32).mean(axis=(0, 1)) for row in rows])
+
+
+def read_others(folder: Path) -> dict[str, list[Scan]]:
+    """The pictures that are no brain MRI, by kind.
+
+    Raises:
+        DatasetError: there are none.
+    """
+    kinds = {
+        kind.name: read_scans(
+            [(path, UNKNOWN_TUMOUR) for path in sorted(kind.iterdir())], part=kind.name
+        )
+        for kind in sorted(folder.glob("*/"))
+    }
+    if not any(kinds.values()):
+        raise DatasetError(f"{folder}: no pictures, python -m train.other_pictures gathers them")
+    return kinds
+
+
+def refusal(
+    detector: Detector, scans: dict[str, np.ndarray], others: dict[str, np.ndarray]
+) -> dict[str, Any]:
+    """What the threshold does to test scans and to other pictures.
+
+    Args:
+        scans: mean features (N, 512) of test scans by collection.
+        others: the same of other pictures by kind.
+    """
+    scores = {name: detector.score(pooled) for name, pooled in (scans | others).items()}
+    refused = {name: float((one > detector.threshold).mean()) for name, one in scores.items()}
+    inside = np.concatenate([scores[name] for name in scans])
+    outside = np.concatenate([scores[name] for name in others])
+    truth = np.repeat([0, 1], [len(inside), len(outside)])
+    return {
+        "auroc": float(roc_auc_score(truth, np.concatenate([inside, outside]))),
+        "refused": float((outside > detector.threshold).mean()),
+        "scans_refused": float((inside > detector.threshold).mean()),
+        "by_kind": {name: refused[name] for name in others},
+        "scans_by_collection": {name: refused[name] for name in scans},
+        "pictures": len(outside),
+        "scans": len(inside),
+        "threshold": detector.threshold,
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.ood", description=__doc__.split("?")[0] + "?"
+    )
+    add_training_arguments(parser)
+    parser.add_argument("--br35h", type=Path, required=True, metavar="DIR", help="br35h_tumour")
+    parser.add_argument("--others", type=Path, required=True, metavar="DIR", help="KIND/*")
+    args = parser.parse_args(argv)
+    recipe, _ = read_training_arguments(args)
+    others = read_others(args.others)
+    scans = [scan for part in PARTS for scan in find_scans(args.data, part)]
+    tumours = without_known(read_br35h(args.br35h), scans)
+    placed = read_folds()
+    folds: list[list[Scan]] = [[] for _ in range(FOLDS)]
+    for scan in scans:
+        if scan.name in placed:
+            folds[placed[scan.name].fold].append(scan)
+    known = [s for i in range(FOLDS) if i not in (TEST_FOLD, THRESHOLD_FOLD) for s in folds[i]]
+
+    prefix = frozen_prefix(build_model(recipe, args.base_weights))
+    features = FeatureCache(args.cache, prefix, recipe, args.seed)
+    labels = np.repeat([placed[scan.name].label for scan in known], recipe.views)
+    detector = fit_detector(
+        mean_features(features, known, recipe.views),
+        labels,
+        mean_features(features, folds[THRESHOLD_FOLD]),
+    )
+    figures = refusal(
+        detector,
+        {
+            "kaggle": mean_features(features, folds[TEST_FOLD]),
+            "br35h": mean_features(features, tumours),
+        },
+        {kind: mean_features(features, pictures) for kind, pictures in others.items()},
+    )
+    for name, value in figures.items():
+        print(name, value)
+    with replacing(args.output / OOD_NAME) as temporary, temporary.open("wb") as file:
+        np.savez(file, means=detector.means, whitening=detector.whitening)
+    write_metrics(args.output, "ood", figures)
+    print(f"wrote {args.output / OOD_NAME} and ood of {args.output / METRICS_NAME}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(one_line_errors(main))
