@@ -70,23 +70,25 @@ def patient_folds(
 ) -> Iterator[tuple[Fit, list[Scan], list[int]]]:
     """Each fold's training with its test side and the labels of that.
 
-    The next fold is the validation side, the other three are trained on. A scan whose label the
-    radiologists contradict is scored by theirs and trained on by none.
+    One half of the next fold is the validation side, all else is trained on. A scan whose label
+    the radiologists contradict is scored by theirs and trained on by none.
     """
     placed = read_folds()
-    sides: list[list[Scan]] = [[] for _ in range(FOLDS)]
-    for scan in scans:
-        if scan.name in placed:
-            sides[placed[scan.name].fold].append(scan)
-    if not all(sides):
+    known = [(scan, placed[scan.name]) for scan in scans if scan.name in placed]
+    if len(known) < len(placed):
         raise DatasetError("the dataset is not the one that train/patient_folds.csv names")
     for fold in range(FOLDS):
         print(f"fold {fold + 1} of {FOLDS}")
-        clean = [[s for s in side if not placed[s.name].conflict] for side in sides]
-        validation = (fold + 1) % FOLDS
-        training = [s for i in range(FOLDS) if i not in (fold, validation) for s in clean[i]]
-        done = train(training, clean[validation])
-        yield done, sides[fold], [placed[scan.name].label for scan in sides[fold]]
+        held_out = ((fold + 1) % FOLDS, 0)
+        tested = [(scan, at.label) for scan, at in known if at.fold == fold]
+        validation = [s for s, at in known if (at.fold, at.half) == held_out and not at.conflict]
+        training = [
+            scan
+            for scan, at in known
+            if at.fold != fold and (at.fold, at.half) != held_out and not at.conflict
+        ]
+        done = train(training, validation)
+        yield done, [scan for scan, _ in tested], [label for _, label in tested]
 
 
 def _together(folds: Sequence[Tested]) -> Tested:

@@ -3,11 +3,12 @@
 Writes train/patient_folds.csv, the fold of every file that has one, so that anyone with the
 Kaggle download can repeat the `patient` protocol:
 
-- The figshare slices of one patient have consecutive indices. Each class is cut into five long
-  runs of indices, one a fold, and GUARD slices are dropped from both sides wherever two folds
-  meet.
+- The figshare slices of one patient have consecutive indices and one class. Each class is cut
+  into ten long runs of indices, two a fold, its halves, and GUARD slices are dropped from both
+  sides of every cut. (With one run a fold instead of two, a fold would leave out a whole stretch
+  of the collection, and stretches differ by more than their patients.)
 - A file that is no such slice goes where its near-duplicates go (train/duplicates.py), classes
-  balanced over the folds.
+  balanced over the halves.
 - Where the radiologists' label contradicts the dataset's, `label` is theirs and `conflict` is 1.
 """
 
@@ -18,6 +19,7 @@ import csv
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +32,10 @@ from train.duplicates import connected_groups, find_pairs
 from train.split import GUARD
 
 FOLDS = 5
+HALVES = 2
+NOWHERE = -1  # the run of a slice in a guard band
 TABLE = Path(__file__).parent / "patient_folds.csv"
-COLUMNS = ("file", "fold", "label", "conflict")
+COLUMNS = ("file", "fold", "half", "label", "conflict")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Placed:
     """Where a file stands in the `patient` protocol."""
 
     fold: int
+    half: int  # of the fold; no patient is in both
     label: int  # index into LABELS; the radiologists' where there is one
     conflict: bool  # the dataset's own label is another
 
@@ -60,32 +65,25 @@ def place(
             for scan, slice_ in zip(scans, known, strict=True)
         ]
     )
-    folds = np.full(len(scans), -1)
+    runs = np.full(len(scans), NOWHERE)
     indexed = np.array([slice_ is not None for slice_ in known])
     indices = np.array([-1 if slice_ is None else slice_.index for slice_ in known])
-    fold_of_index = _runs(indices[indexed], labels[indexed])
-    folds[indexed] = fold_of_index[indices[indexed]]
-    guarded = _guard_bands(fold_of_index)
-    folds[indexed & guarded[np.maximum(indices, 0)]] = -1
+    runs[indexed] = _runs(indices[indexed], labels[indexed])
 
-    fold_of_group = {group: fold for group, fold in zip(groups, folds, strict=True) if fold >= 0}
-    held = {group for group in groups[indexed] if group not in fold_of_group}
-    for i in np.flatnonzero(~indexed):
-        folds[i] = fold_of_group.get(groups[i], -1)
-    rest = np.array(
-        [
-            i
-            for i in np.flatnonzero(~indexed)
-            if groups[i] not in fold_of_group and groups[i] not in held
-        ]
-    )
-    parts = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    for fold, (_, chosen) in enumerate(parts.split(rest, labels[rest], groups[rest])):
-        folds[rest[chosen]] = fold
+    run_of_group = dict(zip(groups[indexed], runs[indexed], strict=True))
+    run_of_group |= {group: run for group, run in zip(groups, runs, strict=True) if run >= 0}
+    others = np.flatnonzero(~indexed)
+    runs[others] = [run_of_group.get(group, NOWHERE) for group in groups[others]]
+    rest = np.array([i for i in others if groups[i] not in run_of_group])
+    parts = StratifiedGroupKFold(FOLDS * HALVES, shuffle=True, random_state=0)
+    for run, (_, chosen) in enumerate(parts.split(rest, labels[rest], groups[rest])):
+        runs[rest[chosen]] = run
     return {
-        scan.name: Placed(int(fold), int(label), bool(label != scan.label))
-        for scan, fold, label in zip(scans, folds, labels, strict=True)
-        if fold >= 0
+        scan.name: Placed(
+            int(run % FOLDS), int(run // FOLDS), int(label), bool(label != scan.label)
+        )
+        for scan, run, label in zip(scans, runs, labels, strict=True)
+        if run != NOWHERE
     }
 
 
@@ -94,31 +92,33 @@ def read_folds(path: Path = TABLE) -> dict[str, Placed]:
     with path.open(newline="") as file:
         return {
             row["file"]: Placed(
-                int(row["fold"]), LABELS.index(row["label"]), row["conflict"] == "1"
+                int(row["fold"]),
+                int(row["half"]),
+                LABELS.index(row["label"]),
+                row["conflict"] == "1",
             )
             for row in csv.DictReader(file)
         }
 
 
 def _runs(indices: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Cut each class's slices into FOLDS runs; the fold of every index, -1 where there is none."""
-    fold_of_index = np.full(indices.max() + 1, -1)
-    for number, label in enumerate(np.unique(labels)):
+    """Cut each class's slices into FOLDS * HALVES runs of indices.
+
+    Returns:
+        Each slice's run, rotated by its class so that no fold gets the first run of all; run r
+        is half r // FOLDS of fold r % FOLDS. NOWHERE within GUARD of a cut.
+    """
+    runs = np.full(len(indices), NOWHERE)
+    for label in np.unique(labels):
         own = np.unique(indices[labels == label])
-        for run, part in enumerate(np.array_split(own, FOLDS)):
-            fold_of_index[part] = (run + number) % FOLDS
-    return fold_of_index
-
-
-def _guard_bands(fold_of_index: np.ndarray) -> np.ndarray:
-    """Which indices have one of another fold within GUARD, bool of the same shape."""
-    guarded = np.zeros(len(fold_of_index), bool)
-    for shift in range(1, GUARD + 1):
-        low, high = fold_of_index[:-shift], fold_of_index[shift:]
-        differ = (low >= 0) & (high >= 0) & (low != high)
-        guarded[:-shift] |= differ
-        guarded[shift:] |= differ
-    return guarded
+        parts = np.array_split(own, FOLDS * HALVES)
+        cuts = np.array([(left[-1] + right[0]) / 2 for left, right in pairwise(parts)])
+        for number, part in enumerate(parts):
+            chosen = (labels == label) & np.isin(indices, part)
+            runs[chosen] = (number + label) % (FOLDS * HALVES)
+        near = np.abs(indices[:, None] - cuts).min(axis=1) < GUARD
+        runs[(labels == label) & near] = NOWHERE
+    return runs
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -144,7 +144,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for name, entry in placed.items():
-            writer.writerow((name, entry.fold, LABELS[entry.label], int(entry.conflict)))
+            writer.writerow(
+                (name, entry.fold, entry.half, LABELS[entry.label], int(entry.conflict))
+            )
     print(f"wrote {args.output}")
     return 0
 

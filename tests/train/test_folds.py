@@ -1,4 +1,4 @@
-"""No patient, and no copy, in two folds."""
+"""No patient, and no copy, in two halves of folds."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from serve.artifacts import LABELS
 from tests.conftest import DATASET, SLICES, needs_dataset
 from train.dataset import PARTS, Scan, Slice, find_scans, read_slices
 from train.duplicates import connected_groups, find_pairs
-from train.folds import FOLDS, place, read_folds
+from train.folds import FOLDS, HALVES, Placed, place, read_folds
 from train.split import GUARD
+
+
+def where(entry: Placed) -> tuple[int, int]:
+    return entry.fold, entry.half
 
 
 def test_runs_guard_bands_and_copies():
@@ -23,26 +27,26 @@ def test_runs_guard_bands_and_copies():
     slices = {scan.name: Slice(i, (0, 3)[i // 1000], False) for i, scan in enumerate(scans)}
     others = [Scan(Path(f"n{i}.jpg"), "Testing", 2, f"n{i}") for i in range(300)]
     copy = Scan(Path("copy.jpg"), "Testing", 0, "copy")
-    groups = np.array([*range(2000), *(2000 + i // 3 for i in range(300)), 100])
+    groups = np.array([*range(2000), *(2000 + i // 3 for i in range(300)), 30])
     placed = place([*scans, *others, copy], slices, groups)
 
-    fold_of = {i: placed[scan.name].fold for i, scan in enumerate(scans) if scan.name in placed}
-    for i, fold in fold_of.items():
-        for near in range(i + 1, i + GUARD + 1):
-            assert fold_of.get(near, fold) == fold
-    assert len(fold_of) > 0.8 * len(scans)
-    assert placed[copy.name].fold == fold_of[100]
+    run_of = {i: where(placed[scan.name]) for i, scan in enumerate(scans) if scan.name in placed}
+    for i, run in run_of.items():
+        for near in range(i + 1, min(i + 2 * GUARD + 1, 1000 * (i // 1000 + 1))):
+            assert run_of.get(near, run) == run
+    assert len(run_of) == len(scans) - 2 * 9 * 2 * GUARD
+    assert where(placed[copy.name]) == run_of[30]
     assert [name for name, entry in placed.items() if entry.conflict] == [scans[50].name]
     assert placed[scans[50].name].label == 0
     for start in range(0, 300, 3):
-        assert len({placed[scan.name].fold for scan in others[start : start + 3]}) == 1
+        assert len({where(placed[scan.name]) for scan in others[start : start + 3]}) == 1
 
 
 def test_the_committed_table_is_balanced():
     placed = read_folds()
-    counts = Counter((entry.fold, entry.label) for entry in placed.values())
+    counts = Counter((*where(entry), entry.label) for entry in placed.values())
     for label in range(len(LABELS)):
-        shares = [counts[fold, label] for fold in range(FOLDS)]
+        shares = [counts[fold, half, label] for fold in range(FOLDS) for half in range(HALVES)]
         assert max(shares) < 1.5 * min(shares)
     assert sum(entry.conflict for entry in placed.values()) <= 4
 
@@ -59,4 +63,4 @@ def test_the_committed_table_is_what_the_command_makes(published):
     assert placed == read_folds()
     for first, second in zip(pairs.first, pairs.second, strict=True):
         one, other = placed.get(published[first].name), placed.get(published[second].name)
-        assert one is None or other is None or one.fold == other.fold
+        assert one is None or other is None or where(one) == where(other)
