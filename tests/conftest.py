@@ -17,6 +17,7 @@ SCANS = ROOT / "tests" / "data" / "scans"
 SHARED = ROOT.parent / "shared"
 DATASET = SHARED / "data" / "brain_tumor_mri"
 SLICES = SHARED / "data" / "figshare_slices.csv"
+BR35H = SHARED / "data" / "br35h_tumour"
 CLASS_OF = {"gl": "glioma", "me": "meningioma", "no": "notumor", "pi": "pituitary"}
 
 needs_dataset = pytest.mark.skipif(

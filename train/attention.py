@@ -29,11 +29,11 @@ import numpy as np
 from PIL import Image
 
 from serve.artifacts import INPUT_SIZE, LABELS, METRICS_NAME, write_metrics
-from train.collection import NOTUMOR, read_br35h, without_known
+from train.collection import NOTUMOR, read_br35h
 from train.command import add_training_arguments, one_line_errors, read_training_arguments
 from train.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, Slice, find_scans
-from train.evaluate import patient_folds
 from train.fit import Fit, fit
+from train.folds import patient_sides
 from train.model import FEATURE_SHAPE
 from train.samples import choose_samples, plot_samples
 
@@ -239,7 +239,7 @@ def outlined_br35h(folder: Path, known: Sequence[Scan]) -> Outlined:
     """The outlined tumours of Br35H that are in no other collection used here."""
     scans = [
         scan
-        for scan in without_known(read_br35h(folder), known)
+        for scan in read_br35h(folder, known).tumours
         if (folder / "masks" / f"{scan.path.stem}.png").exists()
     ]
     masks = np.stack([read_mask(folder / "masks" / f"{scan.path.stem}.png") for scan in scans])
@@ -260,12 +260,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     scans = [scan for part in PARTS for scan in find_scans(args.data, part)]
     br35h = outlined_br35h(args.br35h, scans) if args.br35h else None
 
-    def train(training: list[Scan], validation: list[Scan]) -> Fit:
-        return fit(training, validation, recipe, args.seed, args.base_weights, args.cache)
-
     looked, looked_br35h, changed, samples = [], [], [], []
-    for done, tested, labels in patient_folds(scans, train):
-        side = outlined_slices(tested, labels, slices, args.masks)
+    for fold in patient_sides(scans):
+        done = fit(fold.training, fold.validation, recipe, args.seed, args.base_weights, args.cache)
+        side = outlined_slices(fold.tested, fold.labels, slices, args.masks)
         maps, logits = maps_of(done, side)
         looked.append(look(maps, logits, side))
         changed.append(deletion(done, side))

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
 from serve.artifacts import LABELS
 from train.dataset import UNKNOWN_TUMOUR, DatasetError, Scan, read_scans
 from train.duplicates import find_pairs
-from train.fit import Fit, predict_logits
 
 NOTUMOR = LABELS.index("notumor")
 SPECIFICITY = 0.9
 
 
-def read_br35h(folder: Path) -> list[Scan]:
-    """The tumour scans of `folder`/images that are not known to be in the Kaggle dataset.
+@dataclass(frozen=True)
+class Unseen:
+    """A collection of tumours that is to be tested on."""
+
+    tumours: list[Scan]  # those that are no copy of a known scan
+    copies: set[str]  # `Scan.name` of the known scans that are copies of one of its images
+
+
+def read_br35h(folder: Path, known: Sequence[Scan]) -> Unseen:
+    """The tumour scans of `folder`/images, apart from those that are in the Kaggle dataset.
+
+    Copies are those that br35h_tumour.csv names and all near-duplicates (train/duplicates.py).
 
     Raises:
         DatasetError: br35h_tumour.csv or the images are not there.
@@ -29,42 +38,36 @@ def read_br35h(folder: Path) -> list[Scan]:
     table = folder / "br35h_tumour.csv"
     try:
         with table.open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if not row["kaggle_duplicate"]]
+            copy_of = {row["file"]: row["kaggle_duplicate"] for row in csv.DictReader(file)}
     except (OSError, KeyError) as error:
         raise DatasetError(f"{table}: {error}") from error
-    return read_scans(
-        [(folder / "images" / row["file"], UNKNOWN_TUMOUR) for row in rows], part="Br35H"
+    files = [(folder / "images" / name, UNKNOWN_TUMOUR) for name in copy_of]
+    scans = read_scans(files, part="Br35H")
+    pairs = find_pairs([*known, *scans])
+    across = (pairs.first < len(known)) & (pairs.second >= len(known))
+    copied = {scans[i - len(known)].path.name for i in pairs.second[across]}
+    copied |= {name for name, copy in copy_of.items() if copy}
+    return Unseen(
+        [scan for scan in scans if scan.path.name not in copied],
+        {known[i].name for i in pairs.first[across]} | set(filter(None, copy_of.values())),
     )
 
 
-def without_known(unknown: Sequence[Scan], known: Sequence[Scan]) -> list[Scan]:
-    """Those scans of `unknown` that are no near-duplicate of one in `known`."""
-    pairs = find_pairs([*known, *unknown])
-    across = (pairs.first < len(known)) & (pairs.second >= len(known))
-    copies = set(pairs.second[across].tolist())
-    return [scan for i, scan in enumerate(unknown, len(known)) if i not in copies]
+def score_collection(tumour: np.ndarray, healthy: np.ndarray) -> dict[str, Any]:
+    """Sensitivity to tumours of any type against tumour-free scans.
 
-
-def score_collection(
-    folds: Iterable[tuple[Fit, list[Scan], list[int]]], tumours: Sequence[Scan]
-) -> dict[str, Any]:
-    """Sensitivity to `tumours` against the tumour-free scans that each fold's training left out.
+    Args:
+        tumour: probabilities (N, 4) of scans with a tumour.
+        healthy: probabilities (M, 4) of scans without.
 
     Returns:
-        sensitivity (any tumour class is an answer), specificity, auc of 1 - P(notumor),
-        sensitivity_at_specificity_90; every fold's model answers for every tumour, all answers
-        are pooled.
+        sensitivity (any tumour class is an answer), specificity, auc of 1 - P(notumor), and
+        sensitivity_at_specificity_90.
     """
-    sides: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    for done, scans, labels in folds:
-        healthy = [scan for scan, label in zip(scans, labels, strict=True) if label == NOTUMOR]
-        for side, chosen in zip(sides, (tumours, healthy), strict=True):
-            side.append(softmax(predict_logits(done, chosen), axis=1))
-    tumour, healthy = (np.concatenate(side) for side in sides)
     scores = [1 - side[:, NOTUMOR] for side in (tumour, healthy)]
     truth = np.repeat([1, 0], [len(tumour), len(healthy)])
     return {
-        "tumours": len(tumours),
+        "tumours": len(tumour),
         "healthy": len(healthy),
         "sensitivity": float((tumour.argmax(axis=1) != NOTUMOR).mean()),
         "specificity": float((healthy.argmax(axis=1) == NOTUMOR).mean()),

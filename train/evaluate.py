@@ -3,7 +3,8 @@
     seed        train on Testing, test on Training: the original notebook's own way
     kaggle      the published split, also without the test images that have a copy in Training
     patient     five-fold cross-validation, no patient on two sides (train/folds.py)
-    collection  the models of `patient` on tumours of a collection never trained on (--br35h)
+    collection  tumours of a collection never trained on (--br35h), and the tumour-free scans of
+                one of the folds
 
 The first two part their validation side by file, as those do who publish such figures.
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,12 @@ from scipy.special import softmax
 
 from serve.artifacts import LABELS, METRICS_NAME, replacing, write_metrics
 from train.calibration import brier_score, calibration_error, fit_temperature
-from train.collection import read_br35h, score_collection, without_known
+from train.collection import NOTUMOR, Unseen, read_br35h, score_collection
 from train.command import add_training_arguments, one_line_errors, read_training_arguments
 from train.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
 from train.duplicates import Pairs, find_pairs, related_groups
 from train.fit import Fit, fit, predict_logits
-from train.folds import FOLDS, read_folds
+from train.folds import patient_sides
 from train.scoring import accuracy_interval, score
 from train.split import split
 
@@ -65,32 +66,6 @@ def published_split(
     return _test(done, tested, [scan.label for scan in tested])
 
 
-def patient_folds(
-    scans: Sequence[Scan], train: Trainer
-) -> Iterator[tuple[Fit, list[Scan], list[int]]]:
-    """Each fold's training with its test side and the labels of that.
-
-    One half of the next fold is the validation side, all else is trained on. A scan whose label
-    the radiologists contradict is scored by theirs and trained on by none.
-    """
-    placed = read_folds()
-    known = [(scan, placed[scan.name]) for scan in scans if scan.name in placed]
-    if len(known) < len(placed):
-        raise DatasetError("the dataset is not the one that train/patient_folds.csv names")
-    for fold in range(FOLDS):
-        print(f"fold {fold + 1} of {FOLDS}")
-        held_out = ((fold + 1) % FOLDS, 0)
-        tested = [(scan, at.label) for scan, at in known if at.fold == fold]
-        validation = [s for s, at in known if (at.fold, at.half) == held_out and not at.conflict]
-        training = [
-            scan
-            for scan, at in known
-            if at.fold != fold and (at.fold, at.half) != held_out and not at.conflict
-        ]
-        done = train(training, validation)
-        yield done, [scan for scan, _ in tested], [label for _, label in tested]
-
-
 def _together(folds: Sequence[Tested]) -> Tested:
     return Tested(
         [scan for one in folds for scan in one.scans],
@@ -107,6 +82,22 @@ def _test(done: Fit, scans: Sequence[Scan], labels: Sequence[int]) -> Tested:
     return Tested(
         list(scans), np.array(labels), logits, np.full((len(logits), 1), temperature, np.float32)
     )
+
+
+def unseen_collection(scans: Sequence[Scan], unseen: Unseen, train: Trainer) -> dict[str, Any]:
+    """Train on the first fold's training side less the copies of `unseen`, test on both."""
+    sides = patient_sides(scans)[0]
+    done = train(
+        *(
+            [scan for scan in side if scan.name not in unseen.copies]
+            for side in (sides.training, sides.validation)
+        )
+    )
+    healthy = [s for s, label in zip(sides.tested, sides.labels, strict=True) if label == NOTUMOR]
+    tumour, healthy = (
+        softmax(predict_logits(done, side), axis=1) for side in (unseen.tumours, healthy)
+    )
+    return score_collection(tumour, healthy)
 
 
 def calibration(tested: Tested) -> dict[str, float]:
@@ -190,14 +181,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.protocol == "collection":
         if not args.br35h:
             raise DatasetError("--br35h DIR names the collection that is tested on")
-        tumours = without_known(read_br35h(args.br35h), scans)
-        figures = score_collection(patient_folds(scans, train), tumours)
+        figures = unseen_collection(scans, read_br35h(args.br35h, scans), train)
         print("\n".join(f"{name} {value:.4g}" for name, value in figures.items()))
         write_metrics(args.output, "protocols.collection", figures)
         return 0
     pairs = find_pairs(scans)
     if args.protocol == "patient":
-        tested = _together([_test(*fold) for fold in patient_folds(scans, train)])
+        tested = _together(
+            [
+                _test(train(sides.training, sides.validation), sides.tested, sides.labels)
+                for sides in patient_sides(scans)
+            ]
+        )
     else:
         sides = (testing, training) if args.protocol == "seed" else (training, testing)
         tested = published_split(*sides, recipe.validation, args.seed, train)

@@ -87,6 +87,45 @@ def place(
     }
 
 
+@dataclass(frozen=True)
+class Sides:
+    """One fold of the `patient` protocol."""
+
+    training: list[Scan]
+    validation: list[Scan]
+    tested: list[Scan]
+    labels: list[int]  # of the tested scans, the radiologists' where there is one
+
+
+def patient_sides(scans: Sequence[Scan]) -> list[Sides]:
+    """Each fold as the test side, one half of the next for validation, all else for training.
+
+    A scan whose label the radiologists contradict is scored by theirs and trained on by none.
+
+    Raises:
+        DatasetError: a scan that train/patient_folds.csv names is not there.
+    """
+    placed = read_folds()
+    known = [(scan, placed[scan.name]) for scan in scans if scan.name in placed]
+    if len(known) < len(placed):
+        raise DatasetError("the dataset is not the one that train/patient_folds.csv names")
+    clean = [(scan, (at.fold, at.half)) for scan, at in known if not at.conflict]
+    sides = []
+    for fold in range(FOLDS):
+        validation = ((fold + 1) % FOLDS, 0)
+        held_out = {validation, *((fold, half) for half in range(HALVES))}
+        tested = [(scan, at.label) for scan, at in known if at.fold == fold]
+        sides.append(
+            Sides(
+                training=[scan for scan, at in clean if at not in held_out],
+                validation=[scan for scan, at in clean if at == validation],
+                tested=[scan for scan, _ in tested],
+                labels=[label for _, label in tested],
+            )
+        )
+    return sides
+
+
 def read_folds(path: Path = TABLE) -> dict[str, Placed]:
     """The committed table, by `Scan.name`."""
     with path.open(newline="") as file:

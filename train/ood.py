@@ -5,9 +5,9 @@ mean block4_pool features (of the frozen network, so it outlives every retrainin
 nearest class mean, with one covariance for all classes, per dimension. Lee et al., "A simple
 unified framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018.
 
-The folds of the `patient` protocol part the scans: three to fit, one for the threshold, one to
-test. OTHERS/KIND/* are pictures that are no brain MRI (train/other_pictures.py); they are only
-tested on.
+The first fold of the `patient` protocol parts the scans: its training side to fit, its
+validation side for the threshold, its test side to test. OTHERS/KIND/* are pictures that are no
+brain MRI (train/other_pictures.py); they are only tested on.
 """
 
 from __future__ import annotations
@@ -24,16 +24,15 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
 from serve.artifacts import LABELS, METRICS_NAME, replacing, write_metrics
-from train.collection import read_br35h, without_known
+from train.collection import read_br35h
 from train.command import add_training_arguments, one_line_errors, read_training_arguments
 from train.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans, read_scans
 from train.features import FeatureCache
-from train.folds import FOLDS, read_folds
+from train.folds import patient_sides
 from train.model import build_model, frozen_prefix
 
 OOD_NAME = "brain_tumor_vgg16.ood.npz"
 KEPT = 0.995  # share of the threshold side's scans that the threshold lets pass
-TEST_FOLD, THRESHOLD_FOLD = 0, 1
 
 
 @dataclass(frozen=True)
@@ -127,26 +126,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     recipe, _ = read_training_arguments(args)
     others = read_others(args.others)
     scans = [scan for part in PARTS for scan in find_scans(args.data, part)]
-    tumours = without_known(read_br35h(args.br35h), scans)
-    placed = read_folds()
-    folds: list[list[Scan]] = [[] for _ in range(FOLDS)]
-    for scan in scans:
-        if scan.name in placed:
-            folds[placed[scan.name].fold].append(scan)
-    known = [s for i in range(FOLDS) if i not in (TEST_FOLD, THRESHOLD_FOLD) for s in folds[i]]
+    tumours = read_br35h(args.br35h, scans).tumours
+    sides = patient_sides(scans)[0]
 
     prefix = frozen_prefix(build_model(recipe, args.base_weights))
     features = FeatureCache(args.cache, prefix, recipe, args.seed)
-    labels = np.repeat([placed[scan.name].label for scan in known], recipe.views)
+    labels = np.repeat([scan.label for scan in sides.training], recipe.views)
     detector = fit_detector(
-        mean_features(features, known, recipe.views),
+        mean_features(features, sides.training, recipe.views),
         labels,
-        mean_features(features, folds[THRESHOLD_FOLD]),
+        mean_features(features, sides.validation),
     )
     figures = refusal(
         detector,
         {
-            "kaggle": mean_features(features, folds[TEST_FOLD]),
+            "kaggle": mean_features(features, sides.tested),
             "br35h": mean_features(features, tumours),
         },
         {kind: mean_features(features, pictures) for kind, pictures in others.items()},
