@@ -24,7 +24,7 @@ import numpy as np
 from serve.artifacts import LABELS, METRICS_NAME, MODELS, replacing, write_metrics
 from train.command import one_line_errors
 from train.dataset import PARTS, Scan, Slice, find_scans, read_slices
-from train.duplicates import Pairs, connected_groups, find_pairs
+from train.duplicates import Pairs, connected_groups, find_pairs, related_groups
 from train.plots import plot_pairs
 
 SHOWN_PAIRS = 12
@@ -53,6 +53,11 @@ def audit(scans: Sequence[Scan], pairs: Pairs, slices: Mapping[str, Slice]) -> d
     }
     if slices:
         figures["search"] = _search_quality(_indices(scans, slices), pairs)
+        related = related_groups(scans, pairs, slices)
+        trained = np.isin(related, related[~testing]) & testing
+        figures["testing_related_to_training"] = {
+            name: int((trained & (labels == i)).sum()) for i, name in enumerate(LABELS)
+        } | {"all": int(trained.sum())}
     return figures
 
 
@@ -74,8 +79,11 @@ def _indices(scans: Sequence[Scan], slices: Mapping[str, Slice]) -> np.ndarray:
     return np.array([-1 if slice_ is None else slice_.index for slice_ in found])
 
 
-def write_table(scans: Sequence[Scan], pairs: Pairs, path: Path) -> None:
-    """A line an image with its group, its most similar duplicate and whether labels conflict."""
+def write_table(
+    scans: Sequence[Scan], pairs: Pairs, slices: Mapping[str, Slice], path: Path
+) -> None:
+    """A line an image: its group, its most similar duplicate, whether labels conflict, and the
+    group of scans that may be of one patient (without `slices` the same groups)."""
     nearest: dict[int, tuple[float, int]] = {}
     conflicts = set()
     for first, second, similarity in zip(
@@ -87,10 +95,9 @@ def write_table(scans: Sequence[Scan], pairs: Pairs, path: Path) -> None:
             conflicts |= {first, second}
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("file", "group", "duplicate_of", "similarity", "conflict"))
-        for i, (scan, group) in enumerate(
-            zip(scans, connected_groups(pairs, len(scans)), strict=True)
-        ):
+        writer.writerow(("file", "group", "duplicate_of", "similarity", "conflict", "related"))
+        groups = connected_groups(pairs, len(scans)), related_groups(scans, pairs, slices)
+        for i, (scan, group, related) in enumerate(zip(scans, *groups, strict=True)):
             similarity, other = nearest.get(i, (None, None))
             writer.writerow(
                 (
@@ -99,6 +106,7 @@ def write_table(scans: Sequence[Scan], pairs: Pairs, path: Path) -> None:
                     "" if other is None else scans[other].name,
                     "" if similarity is None else f"{similarity:.4f}",
                     int(i in conflicts),
+                    related,
                 )
             )
 
@@ -151,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "found are false".format(**figures["search"])
         )
     report = args.output / "report"
-    write_table(scans, pairs, report / "audit.csv")
+    write_table(scans, pairs, slices, report / "audit.csv")
     plot_pairs(worst_pairs(scans, pairs), report / "duplicates.png")
     write_metrics(args.output, "audit", figures)
     print(f"wrote audit of {args.output / METRICS_NAME}, {report / 'audit.csv'} and a picture")

@@ -12,13 +12,14 @@ from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from train.dataset import Scan, Slice
+from train.figshare import position_of
 
 SIDE = 64  # pixels of the small grey copies that are compared
 # Correlation of two copies. Copies of one slice lie above 0.999, neighbouring slices of a
 # patient nearly always below 0.985; python -m train.audit --slices measures how they part.
 ALIKE = 0.99
 CHUNK = 1024
-BLOCK = 30  # slices
+BANDS = 20  # of a series, a few patients in each
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,16 @@ def connected_groups(pairs: Pairs, scans: int) -> np.ndarray:
 def related_groups(scans: Sequence[Scan], pairs: Pairs, slices: Mapping[str, Slice]) -> np.ndarray:
     """Number the groups of scans that are not independent of each other, int (scans,).
 
-    Near-duplicates, and slices within a block of `BLOCK` consecutive indices: a patient has about
-    13 of them, and which are whose is not published.
+    Near-duplicates, and slices that may be of one patient: a series' slices whose relative
+    position is in the same of `BANDS` bands (train/figshare.py).
     """
-    blocks: dict[int, int] = {}
+    bands: dict[tuple[int, int], int] = {}
     first, second = pairs.first.tolist(), pairs.second.tolist()
     for i, scan in enumerate(scans):
-        if scan.name in slices:
-            first.append(blocks.setdefault(slices[scan.name].index // BLOCK, i))
+        position = position_of(slices[scan.name].index) if scan.name in slices else None
+        if position:
+            band = position.series, int(position.share * BANDS)
+            first.append(bands.setdefault(band, i))
             second.append(i)
     return _components(first, second, len(scans))
 

@@ -3,12 +3,12 @@
 Writes train/patient_folds.csv, the fold of every file that has one, so that anyone with the
 Kaggle download can repeat the `patient` protocol:
 
-- The figshare slices of one patient have consecutive indices and one class. Each class is cut
-  into ten long runs of indices, two a fold, its halves, and GUARD slices are dropped from both
-  sides of every cut. (With one run a fold instead of two, a fold would leave out a whole stretch
-  of the collection, and stretches differ by more than their patients.)
+- Every stretch of figshare slices (train/figshare.py) is cut into fifths, and the fifths of all
+  stretches that lie at the same relative position are one fold: the same patients in all planes,
+  and every plane in every fold. On both sides of each cut what might be of the same patient is
+  dropped.
 - A file that is no such slice goes where its near-duplicates go (train/duplicates.py), classes
-  balanced over the halves.
+  balanced over the folds.
 - Where the radiologists' label contradicts the dataset's, `label` is theirs and `conflict` is 1.
 """
 
@@ -19,7 +19,6 @@ import csv
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +28,12 @@ from serve.artifacts import LABELS, replacing
 from train.command import one_line_errors
 from train.dataset import PARTS, DatasetError, Scan, Slice, find_scans, read_slices
 from train.duplicates import connected_groups, find_pairs
-from train.split import GUARD
+from train.figshare import APART, position_of
 
 FOLDS = 5
-HALVES = 2
-NOWHERE = -1  # the run of a slice in a guard band
+NOWHERE = -1  # the fold of a slice near a cut
 TABLE = Path(__file__).parent / "patient_folds.csv"
-COLUMNS = ("file", "fold", "half", "label", "conflict")
+COLUMNS = ("file", "fold", "label", "conflict")
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,6 @@ class Placed:
     """Where a file stands in the `patient` protocol."""
 
     fold: int
-    half: int  # of the fold; no patient is in both
     label: int  # index into LABELS; the radiologists' where there is one
     conflict: bool  # the dataset's own label is another
 
@@ -65,26 +62,34 @@ def place(
             for scan, slice_ in zip(scans, known, strict=True)
         ]
     )
-    runs = np.full(len(scans), NOWHERE)
+    folds = np.array(
+        [NOWHERE if slice_ is None else fold_of_index(slice_.index) for slice_ in known]
+    )
     indexed = np.array([slice_ is not None for slice_ in known])
-    indices = np.array([-1 if slice_ is None else slice_.index for slice_ in known])
-    runs[indexed] = _runs(indices[indexed], labels[indexed])
-
-    run_of_group = dict(zip(groups[indexed], runs[indexed], strict=True))
-    run_of_group |= {group: run for group, run in zip(groups, runs, strict=True) if run >= 0}
+    fold_of_group = dict(zip(groups[indexed], folds[indexed], strict=True))
+    fold_of_group |= {group: fold for group, fold in zip(groups, folds, strict=True) if fold >= 0}
     others = np.flatnonzero(~indexed)
-    runs[others] = [run_of_group.get(group, NOWHERE) for group in groups[others]]
-    rest = np.array([i for i in others if groups[i] not in run_of_group])
-    parts = StratifiedGroupKFold(FOLDS * HALVES, shuffle=True, random_state=0)
-    for run, (_, chosen) in enumerate(parts.split(rest, labels[rest], groups[rest])):
-        runs[rest[chosen]] = run
+    folds[others] = [fold_of_group.get(group, NOWHERE) for group in groups[others]]
+    rest = np.array([i for i in others if groups[i] not in fold_of_group])
+    parts = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    for fold, (_, chosen) in enumerate(parts.split(rest, labels[rest], groups[rest])):
+        folds[rest[chosen]] = fold
     return {
-        scan.name: Placed(
-            int(run % FOLDS), int(run // FOLDS), int(label), bool(label != scan.label)
-        )
-        for scan, run, label in zip(scans, runs, labels, strict=True)
-        if run != NOWHERE
+        scan.name: Placed(int(fold), int(label), bool(label != scan.label))
+        for scan, fold, label in zip(scans, folds, labels, strict=True)
+        if fold != NOWHERE
     }
+
+
+def fold_of_index(index: int) -> int:
+    """The fold of a figshare slice, NOWHERE if a cut is too near or it is in no series."""
+    position = position_of(index)
+    if position is None:
+        return NOWHERE
+    cuts = np.arange(1, FOLDS) / FOLDS
+    if np.abs(position.share - cuts).min() < APART / 2:
+        return NOWHERE
+    return int(position.share * FOLDS)
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class Sides:
 
 
 def patient_sides(scans: Sequence[Scan]) -> list[Sides]:
-    """Each fold as the test side, one half of the next for validation, all else for training.
+    """Each fold as the test side, the next for validation, the other three for training.
 
     A scan whose label the radiologists contradict is scored by theirs and trained on by none.
 
@@ -109,16 +114,14 @@ def patient_sides(scans: Sequence[Scan]) -> list[Sides]:
     known = [(scan, placed[scan.name]) for scan in scans if scan.name in placed]
     if len(known) < len(placed):
         raise DatasetError("the dataset is not the one that train/patient_folds.csv names")
-    clean = [(scan, (at.fold, at.half)) for scan, at in known if not at.conflict]
     sides = []
     for fold in range(FOLDS):
-        validation = ((fold + 1) % FOLDS, 0)
-        held_out = {validation, *((fold, half) for half in range(HALVES))}
+        clean = [(scan, (at.fold - fold) % FOLDS) for scan, at in known if not at.conflict]
         tested = [(scan, at.label) for scan, at in known if at.fold == fold]
         sides.append(
             Sides(
-                training=[scan for scan, at in clean if at not in held_out],
-                validation=[scan for scan, at in clean if at == validation],
+                training=[scan for scan, after in clean if after > 1],
+                validation=[scan for scan, after in clean if after == 1],
                 tested=[scan for scan, _ in tested],
                 labels=[label for _, label in tested],
             )
@@ -132,32 +135,11 @@ def read_folds(path: Path = TABLE) -> dict[str, Placed]:
         return {
             row["file"]: Placed(
                 int(row["fold"]),
-                int(row["half"]),
                 LABELS.index(row["label"]),
                 row["conflict"] == "1",
             )
             for row in csv.DictReader(file)
         }
-
-
-def _runs(indices: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Cut each class's slices into FOLDS * HALVES runs of indices.
-
-    Returns:
-        Each slice's run, rotated by its class so that no fold gets the first run of all; run r
-        is half r // FOLDS of fold r % FOLDS. NOWHERE within GUARD of a cut.
-    """
-    runs = np.full(len(indices), NOWHERE)
-    for label in np.unique(labels):
-        own = np.unique(indices[labels == label])
-        parts = np.array_split(own, FOLDS * HALVES)
-        cuts = np.array([(left[-1] + right[0]) / 2 for left, right in pairwise(parts)])
-        for number, part in enumerate(parts):
-            chosen = (labels == label) & np.isin(indices, part)
-            runs[chosen] = (number + label) % (FOLDS * HALVES)
-        near = np.abs(indices[:, None] - cuts).min(axis=1) < GUARD
-        runs[(labels == label) & near] = NOWHERE
-    return runs
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -178,14 +160,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         labels = [p.label for p in placed.values() if p.fold == fold]
         counts = np.bincount(labels, minlength=len(LABELS))
         print(f"fold {fold}: {dict(zip(LABELS, counts.tolist(), strict=True))}")
-    print(f"in no fold, for the guard bands: {len(scans) - len(placed)} of {len(scans)}")
+    print(f"in no fold, because near a cut: {len(scans) - len(placed)} of {len(scans)}")
     with replacing(args.output) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for name, entry in placed.items():
-            writer.writerow(
-                (name, entry.fold, entry.half, LABELS[entry.label], int(entry.conflict))
-            )
+            writer.writerow((name, entry.fold, LABELS[entry.label], int(entry.conflict)))
     print(f"wrote {args.output}")
     return 0
 

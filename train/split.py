@@ -1,4 +1,4 @@
-"""Training and validation sides that share no slice and no neighbouring slice."""
+"""Training and validation sides that share no patient, as far as the slices tell."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from train.dataset import Scan, Slice
-
-# The figshare slices of one patient have consecutive indices. Long runs of indices go to one
-# side as a whole, and where two sides meet, GUARD slices are dropped from each.
-RUN = 100
-GUARD = 15
+from train.figshare import APART, position_of
 
 
 def split(
@@ -25,27 +21,23 @@ def split(
 
     Args:
         scans: of one part of the dataset.
-        slices: by `Scan.name`, see `train.dataset.read_slices`; a scan that is not in it is a
+        slices: by `Scan.name`, see `train.dataset.read_slices`. A scan that is not in it is a
             group of its own, together with its exact copies.
-        validation: the share of the validation side, before guard bands are dropped.
-        seed: decides which groups go where.
+        validation: the share of the validation side.
+        seed: decides what goes where.
 
     Returns:
-        (training, validation). Scans in a guard band are in neither.
+        (training, validation). A slice that may be of a patient on the other side is in neither.
     """
-    indices = [slices[scan.name].index if scan.name in slices else None for scan in scans]
-    groups = [
-        scan.digest if index is None else f"run {index // RUN}"
-        for scan, index in zip(scans, indices, strict=True)
-    ]
+    others = [scan for scan in scans if scan.name not in slices]
     folds = StratifiedGroupKFold(round(1 / validation), shuffle=True, random_state=seed)
-    labels = [scan.label for scan in scans]
-    held_out = set(next(iter(folds.split(np.zeros(len(scans)), labels, groups)))[1])
-    run_side = {index // RUN: i in held_out for i, index in enumerate(indices) if index is not None}
-    sides: tuple[list[Scan], list[Scan]] = ([], [])
-    for i, (scan, index) in enumerate(zip(scans, indices, strict=True)):
-        side = i in held_out
-        near = () if index is None else ((index - GUARD) // RUN, (index + GUARD) // RUN)
-        if all(run_side.get(run, side) == side for run in near):
-            sides[side].append(scan)
+    parts = folds.split(others, [s.label for s in others], [s.digest for s in others])
+    sides = tuple([others[i] for i in chosen] for chosen in next(iter(parts)))
+    start = np.random.default_rng(seed).uniform(0, 1 - validation)
+    for scan in scans:
+        position = position_of(slices[scan.name].index) if scan.name in slices else None
+        if position:
+            inside = min(position.share - start, start + validation - position.share)
+            if abs(inside) >= APART / 2:
+                sides[inside > 0].append(scan)
     return sides

@@ -53,7 +53,7 @@ def test_copies_mirrors_and_conflicts(scans, tmp_path):
     assert figures["conflicting_pairs"] == 1
     assert figures["testing_with_duplicate_in_training"]["all"] == 3
 
-    write_table(found, pairs, tmp_path / "audit.csv")
+    write_table(found, pairs, {}, tmp_path / "audit.csv")
     rows = {r["file"]: r for r in csv.DictReader((tmp_path / "audit.csv").open(newline=""))}
     assert len(rows) == 12
     assert rows["Testing/notumor/wrong.jpg"]["conflict"] == "1"
