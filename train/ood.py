@@ -1,9 +1,11 @@
 """Is it a brain MRI at all? python -m train.ood --data DIR --br35h DIR --others DIR
 
 A score for how unlike the training scans a picture is: the squared Mahalanobis distance of its
-mean block4_pool features (of the frozen network, so it outlives every retraining) from the
+pooled block4_pool features (of the frozen network, so it outlives every retraining) from the
 nearest class mean, with one covariance for all classes, per dimension. Lee et al., "A simple
 unified framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018.
+Pooled are each channel's mean and standard deviation over the picture, as log(1 + x): the
+channels are sparse, and on a linear scale the few scans that excite one hide everything else.
 
 The first fold of the `patient` protocol parts the scans: its training side to fit, its
 validation side for the threshold, its test side to test. OTHERS/KIND/* are pictures that are no
@@ -23,7 +25,7 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
-from serve.artifacts import LABELS, METRICS_NAME, replacing, write_metrics
+from serve.artifacts import LABELS, METRICS_NAME, write_metrics
 from train.collection import read_br35h
 from train.command import add_training_arguments, one_line_errors, read_training_arguments
 from train.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans, read_scans
@@ -31,7 +33,6 @@ from train.features import FeatureCache
 from train.folds import patient_sides
 from train.model import build_model, frozen_prefix
 
-OOD_NAME = "brain_tumor_vgg16.ood.npz"
 KEPT = 0.995  # share of the threshold side's scans that the threshold lets pass
 
 
@@ -39,12 +40,12 @@ KEPT = 0.995  # share of the threshold side's scans that the threshold lets pass
 class Detector:
     """The fitted score."""
 
-    means: np.ndarray  # float32 (classes, 512)
-    whitening: np.ndarray  # float32 (512, 512)
+    means: np.ndarray  # float32 (classes, 1024)
+    whitening: np.ndarray  # float32 (1024, 1024)
     threshold: float
 
     def score(self, pooled: np.ndarray) -> np.ndarray:
-        """How unlike the training scans, float32 (N,), of mean features (N, 512)."""
+        """How unlike the training scans, float32 (N,), of pooled features (N, 1024)."""
         distance = [(((pooled - mean) @ self.whitening) ** 2).mean(axis=1) for mean in self.means]
         return np.min(distance, axis=0)
 
@@ -53,9 +54,9 @@ def fit_detector(pooled: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -
     """Fit means and covariance, then set the threshold on `held_out`.
 
     Args:
-        pooled: float32 (N, 512), mean block4_pool features of training scans.
+        pooled: float32 (N, 1024), of training scans.
         labels: int (N,).
-        held_out: float32 (M, 512), of scans of other patients.
+        held_out: float32 (M, 1024), of scans of other patients.
     """
     means = np.stack([pooled[labels == label].mean(axis=0) for label in range(len(LABELS))])
     precision = LedoitWolf(assume_centered=True).fit(pooled - means[labels]).precision_
@@ -65,11 +66,18 @@ def fit_detector(pooled: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -
     return Detector(bare.means, bare.whitening, threshold)
 
 
-def mean_features(features: FeatureCache, scans: Sequence[Scan], views: int = 1) -> np.ndarray:
-    """Mean block4_pool features of each view, float32 (scans * views, 512)."""
+def pool(features: np.ndarray) -> np.ndarray:
+    """block4_pool (14, 14, 512) -> log(1 + mean) and log(1 + standard deviation), (1024,)."""
+    features = features.astype(np.float32)
+    mean, deviation = features.mean(axis=(0, 1)), features.std(axis=(0, 1))
+    return np.log1p(np.concatenate([mean, deviation]))
+
+
+def pooled_features(features: FeatureCache, scans: Sequence[Scan], views: int = 1) -> np.ndarray:
+    """Pooled features of each view, float32 (scans * views, 1024)."""
     rows = features.rows_of(scans, views).ravel()
     stored = features.rows()
-    return np.stack([stored[row].astype(np.float32).mean(axis=(0, 1)) for row in rows])
+    return np.stack([pool(stored[row]) for row in rows])
 
 
 def read_others(folder: Path) -> dict[str, list[Scan]]:
@@ -95,7 +103,7 @@ def refusal(
     """What the threshold does to test scans and to other pictures.
 
     Args:
-        scans: mean features (N, 512) of test scans by collection.
+        scans: pooled features (N, 1024) of test scans by collection.
         others: the same of other pictures by kind.
     """
     scores = {name: detector.score(pooled) for name, pooled in (scans | others).items()}
@@ -133,24 +141,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     features = FeatureCache(args.cache, prefix, recipe, args.seed)
     labels = np.repeat([scan.label for scan in sides.training], recipe.views)
     detector = fit_detector(
-        mean_features(features, sides.training, recipe.views),
+        pooled_features(features, sides.training, recipe.views),
         labels,
-        mean_features(features, sides.validation),
+        pooled_features(features, sides.validation),
     )
     figures = refusal(
         detector,
         {
-            "kaggle": mean_features(features, sides.tested),
-            "br35h": mean_features(features, tumours),
+            "kaggle": pooled_features(features, sides.tested),
+            "br35h": pooled_features(features, tumours),
         },
-        {kind: mean_features(features, pictures) for kind, pictures in others.items()},
+        {kind: pooled_features(features, pictures) for kind, pictures in others.items()},
     )
     for name, value in figures.items():
         print(name, value)
-    with replacing(args.output / OOD_NAME) as temporary, temporary.open("wb") as file:
-        np.savez(file, means=detector.means, whitening=detector.whitening)
     write_metrics(args.output, "ood", figures)
-    print(f"wrote {args.output / OOD_NAME} and ood of {args.output / METRICS_NAME}")
+    print(f"wrote ood of {args.output / METRICS_NAME}")
     return 0
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from train.dataset import find_scans
 from train.features import FeatureCache
 from train.model import build_model, frozen_prefix
-from train.ood import KEPT, Detector, fit_detector, mean_features, read_others, refusal
+from train.ood import KEPT, Detector, fit_detector, pooled_features, read_others, refusal
 from train.recipes import RECIPES
 
 
@@ -46,12 +46,12 @@ def test_noise_is_less_like_the_scans_than_a_scan(small_dataset, base_weights, t
     )
     scans = find_scans(small_dataset, "Training")
     labels = np.array([scan.label for scan in scans])
-    testing = mean_features(features, find_scans(small_dataset, "Testing"))
-    detector = fit_detector(mean_features(features, scans), labels, testing)
+    testing = pooled_features(features, find_scans(small_dataset, "Testing"))
+    detector = fit_detector(pooled_features(features, scans), labels, testing)
     (tmp_path / "others" / "noise").mkdir(parents=True)
     rng = np.random.default_rng(0)
     for number in range(4):
         noise = Image.fromarray(rng.integers(0, 256, (224, 224, 3), np.uint8))
         noise.save(tmp_path / "others" / "noise" / f"{number}.png")
-    noise = mean_features(features, read_others(tmp_path / "others")["noise"])
+    noise = pooled_features(features, read_others(tmp_path / "others")["noise"])
     assert detector.score(noise).min() > detector.score(testing).max()
