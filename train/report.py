@@ -27,6 +27,8 @@ PREDICTIONS, REPORT = MODELS / "predictions", MODELS / "report"
 NOT_MEASURED, UNKNOWN = "Not measured yet.\n", "—"
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 
+TUMOURS = tuple(name for name in LABELS if name != "notumor")
+
 # As the original notebook reports them, to the whole percent.
 NOTEBOOK = {
     "accuracy": 0.89,
@@ -130,8 +132,41 @@ def audit(metrics: dict[str, Any]) -> str:
         + ", ".join(f"{leaked[name]} {name}" for name in LABELS)
         + f"); there are {figures['pairs']:,} pairs of copies in all, "
         f"{figures['mirrored_pairs']:,} of them mirrored, and {figures['conflicting_pairs']} with "
-        "two different labels.\n"
+        "two different labels. Together with slices that may be of a patient in the training "
+        f"folder {figures['testing_related_to_training']['all']:,} test images are not "
+        "independent of it.\n"
     )
+
+
+def honest(metrics: dict[str, Any]) -> str:
+    patient, unseen = metrics["protocols"]["patient"], metrics["protocols"]["collection"]
+    low, high = patient["accuracy_ci"]
+    pointing, ood = metrics["attention"]["pointing_game"], metrics["ood"]
+    above = patient["confidence"]
+    rows = [
+        (
+            "accuracy on patients never seen (95 % interval)",
+            f"{_percent(patient['accuracy'])} ({_percent(low)} to {_percent(high)})",
+        ),
+        (
+            f"answers above 90 % confidence that are right ({_percent(above['share_above_90'])} "
+            "of the images get such an answer)",
+            _percent(above["accuracy_above_90"]),
+        ),
+        (
+            "tumours of a collection never seen that are found, where 90 % of the tumour-free "
+            "scans are recognized",
+            _percent(unseen["sensitivity_at_specificity_90"]),
+        ),
+        (
+            "Grad-CAM's maximum lies on the tumour, where its class is right",
+            _percent(pointing["all"]),
+        ),
+        *((f"of them, {name}", _percent(pointing[name])) for name in TUMOURS),
+        (f"{ood['pictures']} pictures that are no brain MRI: recognized", _percent(ood["refused"])),
+        (f"{ood['scans']:,} scans: taken for no brain MRI", _percent(ood["scans_refused"])),
+    ]
+    return _table(("what can be expected", "measured"), rows)
 
 
 def training(metrics: dict[str, Any]) -> str:
@@ -224,7 +259,18 @@ def refusal(metrics: dict[str, Any]) -> str:
 
 BLOCKS: dict[str, Callable[[dict[str, Any]], str]] = {
     block.__name__: block
-    for block in (audit, kaggle, seed, cold_start, training, parity, protocols, attention, refusal)
+    for block in (
+        audit,
+        kaggle,
+        seed,
+        honest,
+        cold_start,
+        training,
+        parity,
+        protocols,
+        attention,
+        refusal,
+    )
 }
 
 
