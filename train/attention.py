@@ -242,6 +242,8 @@ def outlined_br35h(folder: Path, known: Sequence[Scan]) -> Outlined:
         for scan in read_br35h(folder, known).tumours
         if (folder / "masks" / f"{scan.path.stem}.png").exists()
     ]
+    if not scans:
+        raise DatasetError(f"{folder / 'masks'}: has no outline of the images")
     masks = np.stack([read_mask(folder / "masks" / f"{scan.path.stem}.png") for scan in scans])
     return Outlined(scans, np.full(len(scans), UNKNOWN_TUMOUR), masks)
 

@@ -39,10 +39,14 @@ def read_br35h(folder: Path, known: Sequence[Scan]) -> Unseen:
     try:
         with table.open(newline="") as file:
             copy_of = {row["file"]: row["kaggle_duplicate"] for row in csv.DictReader(file)}
-    except (OSError, KeyError) as error:
+    except OSError as error:
         raise DatasetError(f"{table}: {error}") from error
+    except KeyError as error:
+        raise DatasetError(f"{table}: has no column {error}") from error
     files = [(folder / "images" / name, UNKNOWN_TUMOUR) for name in copy_of]
     scans = read_scans(files, part="Br35H")
+    if not scans:
+        raise DatasetError(f"{folder / 'images'}: none of the files in {table} is there")
     pairs = find_pairs([*known, *scans])
     across = (pairs.first < len(known)) & (pairs.second >= len(known))
     copied = {scans[i - len(known)].path.name for i in pairs.second[across]}

@@ -3,8 +3,9 @@
 The collection does not say which slice is whose. Its slices are in an order, though, that the
 pictures give away: six series, each of one kind of tumour, and in each series first all axial,
 then all coronal, then all sagittal slices, every time with the patients in the same order
-(tests/train/test_figshare.py shows it: a tumour's height and size agree between the planes at
-the same relative position, and at no other). A patient's slices in one plane are therefore
+(tests/train/test_figshare.py shows it for meningioma and pituitary tumours: place and size of a
+tumour agree between the planes at the same relative position, and at no other; for glioma it is
+taken to be so). A patient's slices in one plane are therefore
 neighbours, but the same patient is there again in the other two stretches, hundreds of indices
 on. What tells patients apart is the series and the relative position in the stretch.
 """
@@ -14,8 +15,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 # First and last index of the stretches of each series, axial, coronal and sagittal (the last
-# series has no sagittal ones). Twelve slices (709 to 714, 918 to 921,
-# 3063, 3064) belong to none.
+# series has no sagittal ones). Twelve slices (709 to 714, 918 to 921, 3063, 3064) are in none.
 SERIES = (
     ((1, 210), (211, 441), (442, 708)),
     ((715, 746), (747, 817), (818, 917)),

@@ -1,4 +1,4 @@
-"""Five folds that share no patient: python -m train.folds --data DIR --slices figshare_slices.csv
+"""Five folds, patients kept apart: python -m train.folds --data DIR --slices figshare_slices.csv
 
 Writes train/patient_folds.csv, the fold of every file that has one, so that anyone with the
 Kaggle download can repeat the `patient` protocol:
@@ -48,7 +48,7 @@ class Placed:
 def place(
     scans: Sequence[Scan], slices: Mapping[str, Slice], groups: np.ndarray
 ) -> dict[str, Placed]:
-    """Give scans their folds; those in a guard band get none.
+    """Give scans their folds; those near a cut get none.
 
     Args:
         scans: of both parts of the dataset.

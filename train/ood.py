@@ -86,13 +86,14 @@ def read_others(folder: Path) -> dict[str, list[Scan]]:
     Raises:
         DatasetError: there are none.
     """
-    kinds = {
+    found = {
         kind.name: read_scans(
             [(path, UNKNOWN_TUMOUR) for path in sorted(kind.iterdir())], part=kind.name
         )
         for kind in sorted(folder.glob("*/"))
     }
-    if not any(kinds.values()):
+    kinds = {name: pictures for name, pictures in found.items() if pictures}
+    if not kinds:
         raise DatasetError(f"{folder}: no pictures, python -m train.other_pictures gathers them")
     return kinds
 

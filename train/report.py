@@ -126,16 +126,20 @@ def cold_start(metrics: dict[str, Any]) -> str:
 def audit(metrics: dict[str, Any]) -> str:
     figures = metrics["audit"]
     leaked, images = figures["testing_with_duplicate_in_training"], figures["images"]
-    return (
+    text = (
         f"Of the {images['Testing']:,} test images, {leaked['all']} have a copy among the "
         f"{images['Training']:,} training images ("
         + ", ".join(f"{leaked[name]} {name}" for name in LABELS)
         + f"); there are {figures['pairs']:,} pairs of copies in all, "
         f"{figures['mirrored_pairs']:,} of them mirrored, and {figures['conflicting_pairs']} with "
-        "two different labels. Together with slices that may be of a patient in the training "
-        f"folder {figures['testing_related_to_training']['all']:,} test images are not "
-        "independent of it.\n"
+        "two different labels."
     )
+    if related := figures.get("testing_related_to_training"):
+        text += (
+            f" Together with slices that may be of a patient in the training folder "
+            f"{related['all']:,} test images are not independent of it."
+        )
+    return f"{text}\n"
 
 
 def honest(metrics: dict[str, Any]) -> str:
@@ -189,13 +193,12 @@ def parity(metrics: dict[str, Any]) -> str:
 
 
 def protocols(metrics: dict[str, Any]) -> str:
-    columns = {
-        name: own for name, own in _texts(main_figures(metrics)).items() if name in PROTOCOLS
-    }
+    columns = _texts(main_figures(metrics))
     if not columns:
         return NOT_MEASURED
     rows = (*OVERALL, *(f"{name} F1" for name in LABELS), *CONFIDENT, *CALIBRATION)
-    text = _table(("", *(f"`{name}`" for name in columns)), _rows(rows, columns))
+    header = (f"`{name}`" if name in PROTOCOLS else name for name in columns)
+    text = _table(("", *header), _rows(rows, columns))
     text += f"\nThe original notebook reports {_whole(NOTEBOOK['accuracy'])} on the split of `seed`"
     if peer := metrics.get("benchmark", {}).get("peer"):
         text += (
@@ -370,10 +373,24 @@ def export(metrics: dict[str, Any], tested: Mapping[str, Predictions], folder: P
         {"figure": figure} | {name: own.get(figure) for name, own in columns.items()}
         for figure in figures
     ]
+    tables["collection"] = _pairs(metrics.get("protocols", {}).get("collection", {}))
+    tables["refusal"] = _pairs(metrics.get("ood", {}))
+    tables["attention"] = _pairs(metrics.get("attention", {}))
     written = [folder / f"{name}.csv" for name, rows in tables.items() if rows]
     for path in written:
         _write_csv(tables[path.stem], path)
     return written
+
+
+def _pairs(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row a figure; those of a part are named part.figure."""
+    rows = []
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            rows += [{**row, "figure": f"{name}.{row['figure']}"} for row in _pairs(value)]
+        else:
+            rows.append({"figure": name, "value": value})
+    return rows
 
 
 def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -28,6 +28,12 @@ def test_a_folder_without_the_table_is_an_error(tmp_path):
         read_br35h(tmp_path, [])
 
 
+def test_a_folder_without_the_images_is_an_error(tmp_path):
+    (tmp_path / "br35h_tumour.csv").write_text("file,kaggle_duplicate\ny0.jpg,\n")
+    with pytest.raises(DatasetError, match="none of the files"):
+        read_br35h(tmp_path, [])
+
+
 @needs_dataset
 def test_copies_are_on_neither_side():
     scans = [scan for part in PARTS for scan in find_scans(DATASET, part)]

