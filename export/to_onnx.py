@@ -12,7 +12,8 @@ import keras
 import onnx
 
 from export import graph
-from export.parity import TOLERANCE, compare
+from export.detector import Detector, read_detector
+from export.parity import LIMITS, compare
 from serve.artifacts import (
     INPUT_SIZE,
     INTENDED_USE,
@@ -21,6 +22,7 @@ from serve.artifacts import (
     LICENSE,
     MODELS,
     ONNX_NAME,
+    OOD_NAME,
     read_metrics,
     replacing,
     sha256,
@@ -36,19 +38,22 @@ class ExportError(Exception):
 
 
 def build_graph(
-    model: keras.Model, temperature: float, metadata: dict[str, str]
+    model: keras.Model, temperature: float, detector: Detector, metadata: dict[str, str]
 ) -> onnx.ModelProto:
     """Keras checkpoint -> the ONNX model of the contract, checked for form, not yet for values."""
-    onnx_model = graph.convert_logits(model)
+    hidden, logits = (model.get_layer(name).get_weights()[0] for name in ("hidden", "logits"))
+    onnx_model = graph.convert_network(model)
     onnx_model = graph.prepend_preprocessing(onnx_model)
     onnx_model = graph.append_calibration(onnx_model, temperature)
+    onnx_model = graph.append_maps(onnx_model, hidden, logits)
+    onnx_model = graph.append_ood_score(onnx_model, detector.means, detector.whitening)
     onnx_model = graph.store_float16(onnx_model)
     onnx_model = graph.stamp(onnx_model, metadata)
     onnx.checker.check_model(onnx_model, full_check=True)
     return onnx_model
 
 
-def describe(checkpoint: Path) -> dict[str, str]:
+def describe(checkpoint: Path, ood_threshold: float) -> dict[str, str]:
     """The metadata properties for a checkpoint, its figures from the metrics.json beside it."""
     metrics = read_metrics(checkpoint.parent)
     temperature = metrics.get("calibration", {}).get("temperature", 1.0)
@@ -61,7 +66,7 @@ def describe(checkpoint: Path) -> dict[str, str]:
         "labels": json.dumps(LABELS),
         "input_size": str(INPUT_SIZE),
         "temperature": str(temperature),
-        "ood_threshold": "inf",
+        "ood_threshold": str(ood_threshold),
         "precision": "float32",
         "model_version": metrics.get("model", {}).get("version", "unknown"),
         "source_sha256": sha256(checkpoint),
@@ -82,32 +87,29 @@ def export(checkpoint: Path, output: Path, images: Sequence[Path]) -> None:
         raise ExportError(f"{checkpoint}: no such checkpoint (python -m train.fit makes it)")
     try:
         model = keras.models.load_model(checkpoint, compile=False)
-        metadata = describe(checkpoint)
-        onnx_model = build_graph(model, float(metadata["temperature"]), metadata)
+        detector = read_detector(checkpoint.parent / OOD_NAME)
+        metadata = describe(checkpoint, detector.threshold)
+        onnx_model = build_graph(model, float(metadata["temperature"]), detector, metadata)
+    except FileNotFoundError as error:
+        raise ExportError(f"{error.filename}: not there (python -m train.ood makes it)") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ExportError(f"{checkpoint}: not a checkpoint of this project ({error})") from error
     output.unlink(missing_ok=True)
     with replacing(output) as temporary:
         onnx.save(onnx_model, temporary)
-        parity = compare(model, temporary, images, float(metadata["temperature"]))
-        print(
-            f"Keras against ONNX on {parity.images} images: largest difference of a probability "
-            f"{parity.largest_difference:.1e} (at most {TOLERANCE:.0e}), "
-            f"{parity.different_classes} of another class"
-        )
-        if not parity.holds:
+        parity = compare(model, temporary, images, float(metadata["temperature"]), detector)
+        print(f"Keras against ONNX on {parity.images} images:")
+        for name, value in parity.figures().items():
+            print(f"  {name:15}{value:<10.2g}at most {LIMITS[name]:g}")
+        if failures := parity.failures():
             raise ExportError(
-                f"{output}: not written, the ONNX model is not equal to the Keras model"
+                f"{output}: not written, the ONNX model is not equal to the Keras model "
+                f"({'; '.join(failures)})"
             )
     write_metrics(
         output.parent,
         "export.float32",
-        {
-            "images": parity.images,
-            "largest_difference": parity.largest_difference,
-            "different_classes": parity.different_classes,
-            "bytes": output.stat().st_size,
-        },
+        {"images": parity.images, "bytes": output.stat().st_size, **parity.figures()},
     )
     print(f"wrote {output}, {output.stat().st_size / 1e6:.1f} MB")
 

@@ -14,6 +14,7 @@ MODELS = Path(__file__).resolve().parent.parent / "models"
 KERAS_NAME = "brain_tumor_vgg16.keras"
 ONNX_NAME = "brain_tumor_vgg16.onnx"
 INT8_NAME = "brain_tumor_vgg16.int8.onnx"
+OOD_NAME = "brain_tumor_vgg16.ood.npz"
 METRICS_NAME = "metrics.json"
 
 LABELS = ("glioma", "meningioma", "notumor", "pituitary")

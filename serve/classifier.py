@@ -14,10 +14,12 @@ import onnxruntime as ort
 
 from serve.artifacts import INT8_NAME, MODELS, ONNX_NAME
 from serve.images import ImageSource, describe, load_pixels
-from serve.providers import Device, choose_provider
+from serve.providers import CPU, Device, choose_provider
 
-NAMED_MODELS = {"auto": ONNX_NAME, "fp32": ONNX_NAME, "int8": INT8_NAME}
+NAMED_MODELS = {"fp32": ONNX_NAME, "int8": INT8_NAME}
 BATCH = 8
+OUTPUTS = ("probabilities", "cam", "ood_score")
+METADATA = ("labels", "input_size", "temperature", "ood_threshold")
 
 
 class ModelError(Exception):
@@ -32,9 +34,19 @@ class Prediction:
     label: str  # the class of the highest probability
     confidence: float  # that probability, 0 to 1
     probabilities: dict[str, float]  # of every class, in the model's order
+    brain_mri: bool  # False: so unlike the training scans that the class means nothing
+    ood_score: float  # how unlike, from 0; about 1 for a scan
     model: str  # name of the ONNX file
     provider: str  # ONNX Runtime execution provider that ran
     milliseconds: float  # inference alone; a batch's time is shared out evenly
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The answer for one picture, and what it rests on."""
+
+    prediction: Prediction
+    maps: dict[str, np.ndarray]  # of every class: Grad-CAM, float32 (14, 14), 0 to 1
 
 
 class BrainTumorClassifier:
@@ -44,7 +56,8 @@ class BrainTumorClassifier:
     diagnosis.
 
     Args:
-        model: "auto", "fp32", "int8", or the path of an ONNX file.
+        model: "auto" (int8 on a CPU, float32 on a GPU), "fp32", "int8", or the path of an ONNX
+            file.
         device: "auto" (a GPU where one can be used), "cpu" or "cuda".
         threads: of one inference; by default as many as there are cores.
 
@@ -57,14 +70,18 @@ class BrainTumorClassifier:
     def __init__(
         self, model: str | Path = "auto", device: Device = "auto", threads: int | None = None
     ) -> None:
+        provider = choose_provider(device)
+        if model == "auto":
+            model = "int8" if provider == CPU else "fp32"
         path = MODELS / NAMED_MODELS[model] if model in NAMED_MODELS else Path(model)
-        self._session = _open_session(path, choose_provider(device), threads)
+        self._session = _open_session(path, provider, threads)
         metadata = _read_contract(self._session, path)
         self.model = path.name
         self.provider: str = self._session.get_providers()[0]
         self.labels: tuple[str, ...] = tuple(json.loads(metadata["labels"]))
         self.input_size = int(metadata["input_size"])
         self.temperature = float(metadata["temperature"])
+        self.ood_threshold = float(metadata["ood_threshold"])
         self.metadata = metadata
 
     @overload
@@ -90,30 +107,63 @@ class BrainTumorClassifier:
             answers += self.predict_pixels(pixels, [describe(one) for one in batch])
         return answers
 
-    def predict_pixels(
+    def explain(self, source: ImageSource) -> Explanation:
+        """Classify a picture and say where each class's evidence lies (Grad-CAM).
+
+        Raises:
+            InvalidImageError: the picture cannot be decoded.
+        """
+        pixels = load_pixels(source, self.input_size)
+        predictions, maps = self.explain_pixels([pixels], [describe(source)])
+        return Explanation(predictions[0], dict(zip(self.labels, maps[0], strict=True)))
+
+    def explain_pixels(
         self, pixels: Sequence[np.ndarray], names: Sequence[str]
-    ) -> list[Prediction]:
-        """Classify decoded pictures in one batch.
+    ) -> tuple[list[Prediction], np.ndarray]:
+        """Classify decoded pictures in one batch, with Grad-CAM of every class.
 
         Args:
             pixels: uint8 (H, W, 3), RGB, all of one size.
             names: what the answers call them.
-        """
-        started = time.perf_counter()
-        (probabilities,) = self._session.run(["probabilities"], {"image": np.stack(pixels)})
-        milliseconds = (time.perf_counter() - started) * 1000 / len(names)
-        return [
-            self._prediction(name, row, milliseconds)
-            for name, row in zip(names, probabilities.tolist(), strict=True)
-        ]
 
-    def _prediction(self, name: str, row: list[float], milliseconds: float) -> Prediction:
+        Returns:
+            the answers, and the maps, float32 (N, 4, 14, 14), each from 0 to 1.
+        """
+        predictions, (maps,) = self._run(pixels, names, ["cam"])
+        return predictions, maps
+
+    def predict_pixels(
+        self, pixels: Sequence[np.ndarray], names: Sequence[str]
+    ) -> list[Prediction]:
+        """Classify decoded pictures in one batch; arguments as for `explain_pixels`."""
+        return self._run(pixels, names, [])[0]
+
+    def _run(
+        self, pixels: Sequence[np.ndarray], names: Sequence[str], more: list[str]
+    ) -> tuple[list[Prediction], list[np.ndarray]]:
+        """Answers, and the outputs that `more` names."""
+        started = time.perf_counter()
+        probabilities, scores, *rest = self._session.run(
+            ["probabilities", "ood_score", *more], {"image": np.stack(pixels)}
+        )
+        milliseconds = (time.perf_counter() - started) * 1000 / len(names)
+        predictions = [
+            self._prediction(name, row, score, milliseconds)
+            for name, row, score in zip(names, probabilities.tolist(), scores.tolist(), strict=True)
+        ]
+        return predictions, rest
+
+    def _prediction(
+        self, name: str, row: list[float], score: float, milliseconds: float
+    ) -> Prediction:
         best = max(range(len(row)), key=row.__getitem__)
         return Prediction(
             path=name,
             label=self.labels[best],
             confidence=row[best],
             probabilities=dict(zip(self.labels, row, strict=True)),
+            brain_mri=score <= self.ood_threshold,
+            ood_score=score,
             model=self.model,
             provider=self.provider,
             milliseconds=milliseconds,
@@ -137,15 +187,16 @@ def _open_session(path: Path, provider: str, threads: int | None) -> ort.Inferen
 def _read_contract(session: ort.InferenceSession, path: Path) -> dict[str, str]:
     """The model's metadata, once its tensors and properties are found to be as agreed."""
     inputs = {tensor.name: (tensor.type, len(tensor.shape)) for tensor in session.get_inputs()}
-    outputs = {tensor.name for tensor in session.get_outputs()}
+    outputs = [tensor.name for tensor in session.get_outputs()]
     metadata = session.get_modelmeta().custom_metadata_map
-    missing = [name for name in ("labels", "input_size", "temperature") if name not in metadata]
-    if inputs != {"image": ("tensor(uint8)", 4)} or "probabilities" not in outputs or missing:
+    lacking = [name for name in OUTPUTS if name not in outputs]
+    lacking += [f"metadata {name}" for name in METADATA if name not in metadata]
+    if inputs != {"image": ("tensor(uint8)", 4)} or lacking:
         raise ModelError(
             f"{path}: not a brain tumour classifier of this project (expected the input image, "
-            "uint8 (N, H, W, 3), the output probabilities, and the metadata labels, "
-            f"input_size and temperature; found {', '.join(inputs)} -> {', '.join(outputs)}"
-            + (f", no metadata {', '.join(missing)})" if missing else ")")
+            f"uint8 (N, H, W, 3), the outputs {', '.join(OUTPUTS)}, and the metadata "
+            f"{', '.join(METADATA)}; found {', '.join(inputs)} -> {', '.join(outputs)}"
+            + (f", without {', '.join(lacking)})" if lacking else ")")
         )
     return metadata
 

@@ -144,6 +144,8 @@ def _reason(error: Exception) -> str:
         return "no such file"
     if isinstance(error, IsADirectoryError):
         return "it is a folder"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"it is over the limit of {MAX_PIXELS:,} pixels"
     if isinstance(error, PermissionError):
         return "no permission to read it"
     if type(error).__name__ == "UnidentifiedImageError":

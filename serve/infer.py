@@ -8,16 +8,19 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
+import hashlib
 import json
 import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from tempfile import TemporaryFile
+from typing import TextIO, TypeAlias, get_args
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -25,11 +28,20 @@ if not __package__:
 import numpy as np
 
 from serve.classifier import BATCH, BrainTumorClassifier, ModelError, Prediction
-from serve.images import SUFFIXES, InvalidImageError, load_pixels
+from serve.gradcam import Engine, Explain, GradCamError, explainer
+from serve.images import SUFFIXES, InvalidImageError, load_image, load_pixels
+from serve.overlay import overlay, with_colour_bar
 from serve.progress import ProgressBar
 from serve.providers import DeviceError
 
 PROGRESS_FROM = 21  # images
+
+Answer: TypeAlias = Prediction | InvalidImageError
+Predict: TypeAlias = Callable[[Sequence[np.ndarray], Sequence[str]], list[Prediction]]
+
+
+class OutputError(Exception):
+    """A file that was asked for cannot be written."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,29 +52,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not paths:
         return _usage_error(f"no images found in {', '.join(args.paths)}")
     try:
-        classifier = BrainTumorClassifier(args.model, args.device, args.threads)
-    except (ModelError, DeviceError) as error:
+        return int(_run(args, paths))
+    except (ModelError, DeviceError, GradCamError, OutputError) as error:
         return _usage_error(str(error))
+
+
+def _run(args: argparse.Namespace, paths: Sequence[str]) -> bool:
+    """Classify and show; True if a picture could not be read."""
+    classifier = BrainTumorClassifier(args.model, args.device, args.threads)
     with ExitStack() as stack:
-        try:
-            show = _writer(args, classifier, stack)
-        except OSError as error:
-            return _usage_error(f"{args.csv}: {error.strerror}")
+        predict = _predictor(args, classifier, stack)
+        show = _writer(args, classifier, stack)
+        batches = classify(predict, classifier.input_size, paths, args.batch_size)
         bar = ProgressBar(len(paths)) if len(paths) >= PROGRESS_FROM else None
-        failed = False
-        for answers in classify(classifier, paths, args.batch_size):
+        try:
+            return _show_all(batches, show, bar)
+        finally:
             if bar:
                 bar.clear()
-            for answer in answers:
-                if isinstance(answer, InvalidImageError):
-                    failed = True
-                    print(answer, file=sys.stderr)
-                show(answer)
-            if bar:
-                bar.advance(len(answers))
+
+
+def _show_all(
+    batches: Iterable[list[Answer]], show: Callable[[Answer], None], bar: ProgressBar | None
+) -> bool:
+    failed = False
+    for answers in batches:
         if bar:
             bar.clear()
-    return int(failed)
+        for answer in answers:
+            if isinstance(answer, InvalidImageError):
+                failed = True
+                print(answer, file=sys.stderr)
+            show(answer)
+        if bar:
+            bar.advance(len(answers))
+    return failed
 
 
 def find_images(paths: Iterable[str]) -> Iterator[str]:
@@ -76,17 +100,17 @@ def find_images(paths: Iterable[str]) -> Iterator[str]:
 
 
 def classify(
-    classifier: BrainTumorClassifier, paths: Sequence[str], batch_size: int
-) -> Iterator[list[Prediction | InvalidImageError]]:
+    predict: Predict, size: int, paths: Sequence[str], batch_size: int
+) -> Iterator[list[Answer]]:
     """Answers for the pictures in their order, a batch at a time.
 
-    Threads decode ahead while the model runs, never more than a few batches.
+    Threads decode ahead to `size` while the model runs, never more than a few batches.
     """
     with ThreadPoolExecutor() as pool:
         remaining = iter(paths)
 
         def submit(path: str) -> Future[np.ndarray | InvalidImageError]:
-            return pool.submit(_decode, path, classifier.input_size)
+            return pool.submit(_decode, path, size)
 
         ahead = deque(map(submit, islice(remaining, 3 * batch_size)))
         done = 0
@@ -95,18 +119,16 @@ def classify(
             ahead.extend(map(submit, islice(remaining, len(batch))))
             names = paths[done : done + len(batch)]
             done += len(batch)
-            yield _answers(classifier, batch, names)
+            yield _answers(predict, batch, names)
 
 
 def _answers(
-    classifier: BrainTumorClassifier,
-    batch: Sequence[np.ndarray | InvalidImageError],
-    names: Sequence[str],
-) -> list[Prediction | InvalidImageError]:
+    predict: Predict, batch: Sequence[np.ndarray | InvalidImageError], names: Sequence[str]
+) -> list[Answer]:
     good = [i for i, one in enumerate(batch) if not isinstance(one, InvalidImageError)]
     answers = list(batch)
     if good:
-        predictions = classifier.predict_pixels([batch[i] for i in good], [names[i] for i in good])
+        predictions = predict([batch[i] for i in good], [names[i] for i in good])
         for i, prediction in zip(good, predictions, strict=True):
             answers[i] = prediction
     return answers
@@ -114,26 +136,103 @@ def _answers(
 
 def _decode(path: str, size: int) -> np.ndarray | InvalidImageError:
     try:
-        if path == "-":
-            return load_pixels(sys.stdin.buffer.read(), size, name="-")
-        return load_pixels(path, size)
+        return load_pixels(_source(path), size, name=path)
     except InvalidImageError as error:
         return error
+
+
+def _source(path: str) -> str | bytes:
+    return _standard_input() if path == "-" else path
+
+
+@cache
+def _standard_input() -> bytes:
+    return sys.stdin.buffer.read()
+
+
+def _predictor(
+    args: argparse.Namespace, classifier: BrainTumorClassifier, stack: ExitStack
+) -> Predict:
+    if not args.cam:
+        return classifier.predict_pixels
+    folder = _writable(Path(args.cam))
+    explain = explainer(classifier, args.cam_engine)
+    return stack.enter_context(_drawing(explain, classifier.labels, folder))
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror}") from None
+    return folder
+
+
+@contextmanager
+def _drawing(explain: Explain, labels: Sequence[str], folder: Path) -> Iterator[Predict]:
+    """A prediction that also draws each scan with its class's Grad-CAM into `folder`.
+
+    Threads draw a batch while the model runs the next. Each decodes its picture again, so
+    no more of them are in memory than there are threads.
+    """
+    with ThreadPoolExecutor() as pool:
+        drawings: list[Future[None]] = []
+
+        def predict(pixels: Sequence[np.ndarray], names: Sequence[str]) -> list[Prediction]:
+            predictions, maps = explain(pixels, names)
+            wait()
+            for prediction, cams in zip(predictions, maps, strict=True):
+                if prediction.brain_mri:
+                    cam = cams[labels.index(prediction.label)]
+                    drawings.append(pool.submit(_draw, prediction.path, cam, folder))
+            return predictions
+
+        def wait() -> None:
+            while drawings:
+                drawings.pop().result()
+
+        yield predict
+        wait()
+
+
+def _draw(path: str, cam: np.ndarray, folder: Path) -> None:
+    target = folder / overlay_name(path)
+    try:
+        with_colour_bar(overlay(load_image(_source(path), path), cam)).save(target)
+    except (OSError, InvalidImageError) as error:
+        raise OutputError(
+            f"cannot write {target}: {getattr(error, 'strerror', None) or error}"
+        ) from None
+
+
+def overlay_name(path: str) -> str:
+    """scan.jpg -> scan-1a2b3c4d.png; the digits, of the whole path, tell namesakes apart."""
+    if path == "-":
+        return "stdin.png"
+    digits = hashlib.sha256(os.fsencode(Path(path).resolve())).hexdigest()[:8]
+    return f"{Path(path).stem[:60]}-{digits}.png"
 
 
 class _Lines:
     """A readable line an image."""
 
-    def __init__(self, calibrated: bool) -> None:
+    def __init__(self, calibrated: bool, threshold: float) -> None:
         self._note = "" if calibrated else " (uncalibrated)"
+        self._threshold = threshold
 
-    def __call__(self, answer: Prediction | InvalidImageError) -> None:
-        if isinstance(answer, Prediction):
+    def __call__(self, answer: Answer) -> None:
+        if isinstance(answer, Prediction) and not answer.brain_mri:
+            print(
+                f"{answer.path}: does not look like a brain MRI scan "
+                f"(score {answer.ood_score:.1f}, scans are below {self._threshold:.1f})"
+            )
+        elif isinstance(answer, Prediction):
             shares = "  ".join(f"{name} {p:.1%}" for name, p in answer.probabilities.items())
             print(f"{answer.path}: {answer.label} {answer.confidence:.1%}{self._note}  [{shares}]")
 
 
-def _json_line(answer: Prediction | InvalidImageError) -> None:
+def _json_line(answer: Answer) -> None:
     print(json.dumps(_fields(answer)))
 
 
@@ -147,7 +246,7 @@ class _Table:
         self._writer = csv.DictWriter(file, columns)
         self._writer.writeheader()
 
-    def __call__(self, answer: Prediction | InvalidImageError) -> None:
+    def __call__(self, answer: Answer) -> None:
         fields = _fields(answer)
         fields |= fields.pop("probabilities", {})
         self._writer.writerow(fields)
@@ -155,18 +254,22 @@ class _Table:
 
 def _writer(
     args: argparse.Namespace, classifier: BrainTumorClassifier, stack: ExitStack
-) -> Callable[[Prediction | InvalidImageError], None]:
+) -> Callable[[Answer], None]:
     if args.json:
         return _json_line
     if args.csv:
-        file = stack.enter_context(
-            open(args.csv, "w", newline="", encoding="utf-8", errors="backslashreplace")
-        )
-        return _Table(file, classifier.labels)
-    return _Lines(calibrated=classifier.temperature != 1)
+        return _Table(stack.enter_context(_open_table(args.csv)), classifier.labels)
+    return _Lines(classifier.temperature != 1, classifier.ood_threshold)
 
 
-def _fields(answer: Prediction | InvalidImageError) -> dict:
+def _open_table(path: str) -> TextIO:
+    try:
+        return open(path, "w", newline="", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _fields(answer: Answer) -> dict:
     if isinstance(answer, InvalidImageError):
         return {"path": answer.name, "error": answer.reason}
     return dataclasses.asdict(answer)
@@ -192,6 +295,19 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="JSON Lines, an object an image")
     output.add_argument("--csv", metavar="FILE", help="write a table to FILE")
+    parser.add_argument(
+        "--cam",
+        metavar="DIR",
+        help="write each scan with its class's Grad-CAM laid over it to DIR, as NAME-DIGITS.png; "
+        "what is no brain MRI gets none",
+    )
+    parser.add_argument(
+        "--cam-engine",
+        choices=get_args(Engine),
+        default="onnx",
+        help="where the maps of --cam come from: the ONNX model's own, or the Keras checkpoint "
+        "(needs TensorFlow; default: onnx)",
+    )
     return parser.parse_args(argv)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,17 @@ DATASET = SHARED / "data" / "brain_tumor_mri"
 SLICES = SHARED / "data" / "figshare_slices.csv"
 BR35H = SHARED / "data" / "br35h_tumour"
 CLASS_OF = {"gl": "glioma", "me": "meningioma", "no": "notumor", "pi": "pituitary"}
+
+BROWSER_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 needs_dataset = pytest.mark.skipif(
     not DATASET.is_dir(), reason="needs the whole dataset in ../shared/data"
@@ -72,3 +84,16 @@ def base_weights(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "vgg16_notop.weights.h5"
     vgg16.save_weights(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's Chromium, driven by Playwright: one for all tests."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs chromium")
+    with api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
+        yield running
+        running.close()

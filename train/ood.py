@@ -9,7 +9,8 @@ channels are sparse, and on a linear scale the few scans that excite one hide ev
 
 The first fold of the `patient` protocol parts the scans: its training side to fit, its
 validation side for the threshold, its test side to test. OTHERS/KIND/* are pictures that are no
-brain MRI (train/other_pictures.py); they are only tested on.
+brain MRI (train/other_pictures.py); they are only tested on. What was tested is written to
+models/brain_tumor_vgg16.ood.npz, from where export/ puts it into the ONNX files.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
-from serve.artifacts import LABELS, METRICS_NAME, write_metrics
+from serve.artifacts import LABELS, METRICS_NAME, OOD_NAME, replacing, write_metrics
 from train.collection import read_br35h
 from train.command import add_training_arguments, one_line_errors, read_training_arguments
 from train.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans, read_scans
@@ -38,16 +39,26 @@ KEPT = 0.995  # share of the threshold side's scans that the threshold lets pass
 
 @dataclass(frozen=True)
 class Detector:
-    """The fitted score."""
+    """The fitted score, its arrays rounded to what float16 can represent."""
 
     means: np.ndarray  # float32 (classes, 1024)
-    whitening: np.ndarray  # float32 (1024, 1024)
+    whitening: np.ndarray  # float32 (1024, 1024), lower triangular
     threshold: float
 
     def score(self, pooled: np.ndarray) -> np.ndarray:
         """How unlike the training scans, float32 (N,), of pooled features (N, 1024)."""
         distance = [(((pooled - mean) @ self.whitening) ** 2).mean(axis=1) for mean in self.means]
         return np.min(distance, axis=0)
+
+    def save(self, path: Path) -> None:
+        """Write the arrays, in float16, and the threshold as .npz."""
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(
+                file,
+                means=self.means.astype(np.float16),
+                whitening=self.whitening.astype(np.float16),
+                threshold=self.threshold,
+            )
 
 
 def fit_detector(pooled: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -> Detector:
@@ -61,7 +72,7 @@ def fit_detector(pooled: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -
     means = np.stack([pooled[labels == label].mean(axis=0) for label in range(len(LABELS))])
     precision = LedoitWolf(assume_centered=True).fit(pooled - means[labels]).precision_
     whitening = np.linalg.cholesky(precision)
-    bare = Detector(means.astype(np.float32), whitening.astype(np.float32), np.inf)
+    bare = Detector(*(a.astype(np.float16).astype(np.float32) for a in (means, whitening)), np.inf)
     threshold = float(np.quantile(bare.score(held_out), KEPT))
     return Detector(bare.means, bare.whitening, threshold)
 
@@ -156,6 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     for name, value in figures.items():
         print(name, value)
+    detector.save(args.output / OOD_NAME)
     write_metrics(args.output, "ood", figures)
     print(f"wrote ood of {args.output / METRICS_NAME}")
     return 0

