@@ -40,8 +40,8 @@ def plot_speed(figures: dict[str, Any], path: Path) -> None:
         axes.bar_label(bars, fmt="%.0f", padding=3)
         axes.invert_yaxis()
         axes.set_xlim(0, 1.15 * max(times))
-        axes.set_title(f"milliseconds an image, batch {batch}, {threads} threads", loc="left")
+        axes.set_title("one image at a time" if batch == 1 else f"batches of {batch}", loc="left")
         axes.spines[["top", "right"]].set_visible(False)
-    figure.supxlabel(figures["cpu"], fontsize="small")
+    figure.supxlabel(f"milliseconds an image, median, {threads} threads, {figures['cpu']}")
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")
