@@ -24,22 +24,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
-from PIL import Image
 
-from serve.artifacts import INPUT_SIZE, LABELS, METRICS_NAME, write_metrics
+from serve.artifacts import LABELS, METRICS_NAME, write_metrics
 from train.collection import NOTUMOR, read_br35h
 from train.command import add_training_arguments, one_line_errors, read_training_arguments
-from train.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, Slice, find_scans
+from train.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans
 from train.fit import Fit, fit
 from train.folds import patient_sides
-from train.model import FEATURE_SHAPE
+from train.gradcam import explained_suffix, maps_of_classes
+from train.head import head_of, moved_mask
+from train.outlines import Outline, br35h_outlines, covered, figshare_outlines
 from train.samples import choose_samples, plot_samples
 
-CELLS = FEATURE_SHAPE[0]  # a side of the map
-CELL = INPUT_SIZE // CELLS  # pixels
-HEAD = 20  # grey level from which a pixel belongs to the head
 STEP = 8  # every eighth scan is painted over
 BATCH = 64
 
@@ -64,57 +61,17 @@ class Outlined:
     masks: np.ndarray  # bool (N, 224, 224)
 
 
-class GradCam:
-    """Grad-CAM at block5_conv3 of one class's logit, in closed form.
-
-    The head is Flatten, Dense, ReLU, Dense, so the gradient of a logit at the pooled map is a
-    masked product of the two kernels, and max-pooling sends each value to one position: the
-    channel weights are its sums over the pooled grid, divided by the 14x14 positions. Selvaraju
-    et al., "Grad-CAM: visual explanations from deep networks", ICCV 2017.
-    """
-
-    def __init__(self, suffix: keras.Model) -> None:
-        x = features = keras.Input(FEATURE_SHAPE)
-        for name in ("block5_conv1", "block5_conv2", "block5_conv3"):
-            x = suffix.get_layer(name)(x)
-        conv = x
-        for name in ("block5_pool", "flatten", "hidden"):
-            x = suffix.get_layer(name)(x)
-        self._network = keras.Model(features, [conv, x, suffix.get_layer("logits")(x)])
-        hidden = suffix.get_layer("hidden").get_weights()[0]
-        self._channels = hidden.reshape(-1, FEATURE_SHAPE[2], hidden.shape[1]).sum(axis=0)
-        self._classes = suffix.get_layer("logits").get_weights()[0]
-
-    def __call__(self, features: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Maps and logits.
-
-        Args:
-            features: block4_pool, float32 (N, 14, 14, 512).
-            classes: int (N,), whose map is wanted; UNKNOWN_TUMOUR takes the likeliest tumour's.
-
-        Returns:
-            maps, float32 (N, 14, 14), not negative; logits, float32 (N, 4).
-        """
-        conv, hidden, logits = map(
-            keras.ops.convert_to_numpy, self._network.predict_on_batch(features)
-        )
-        tumour = np.where(np.arange(len(LABELS)) == NOTUMOR, -np.inf, logits).argmax(axis=1)
-        classes = np.where(classes == UNKNOWN_TUMOUR, tumour, classes)
-        gradient = (hidden > 0) * self._classes[:, classes].T
-        weights = gradient @ self._channels.T / CELLS**2
-        maps = np.einsum("nijk,nk->nij", conv, weights)
-        return np.maximum(maps, 0), logits
-
-
 def maps_of(done: Fit, side: Outlined) -> tuple[np.ndarray, np.ndarray]:
     """Maps, float32 (N, 14, 14), and logits, float32 (N, 4), of the scans' own classes."""
-    cam = GradCam(done.suffix)
+    network = explained_suffix(done.suffix)
     rows = done.features.rows_of(side.scans, 1)[:, 0]
     stored = done.features.rows()
-    batches = [slice(start, start + BATCH) for start in range(0, len(rows), BATCH)]
-    found = [cam(stored[rows[b]].astype(np.float32), side.labels[b]) for b in batches]
-    maps, logits = zip(*found, strict=True)
-    return np.concatenate(maps), np.concatenate(logits)
+    found = [
+        network.predict_on_batch(stored[rows[start : start + BATCH]].astype(np.float32))
+        for start in range(0, len(rows), BATCH)
+    ]
+    maps, logits = (np.concatenate([one[name] for one in found]) for name in ("maps", "logits"))
+    return maps_of_classes(maps, side.labels), logits
 
 
 def is_right(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -125,8 +82,7 @@ def is_right(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def look(maps: np.ndarray, logits: np.ndarray, side: Outlined) -> Looked:
     """Compare the maps of `maps_of` with the outlines."""
-    covered = side.masks.reshape(-1, CELLS, CELL, CELLS, CELL)
-    share = covered.mean(axis=(2, 4)).reshape(len(maps), -1)
+    share = covered(side.masks).reshape(len(maps), -1)
     flat = maps.reshape(len(maps), -1)
     total = flat.sum(axis=1)
     peak = flat.argmax(axis=1)
@@ -161,24 +117,6 @@ def deletion(done: Fit, side: Outlined) -> np.ndarray:
     return np.array(changed, bool).reshape(-1, 2)
 
 
-def head_of(pixels: np.ndarray) -> np.ndarray:
-    """Which pixels are not background, bool (H, W)."""
-    return pixels.max(axis=2) >= HEAD
-
-
-def moved_mask(mask: np.ndarray, head: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
-    """The mask moved within the head, off itself; None if no place of fifty drawn fits."""
-    rows, columns = np.nonzero(mask)
-    for _ in range(50):
-        down = rng.integers(-rows.min(), len(mask) - rows.max())
-        right = rng.integers(-columns.min(), len(mask) - columns.max())
-        moved = np.zeros_like(mask)
-        moved[rows + down, columns + right] = True
-        if not (moved & mask).any() and head[moved].mean() > 0.9:
-            return moved
-    return None
-
-
 def painted(pixels: np.ndarray, patch: np.ndarray, tumour: np.ndarray) -> np.ndarray:
     """The picture with `patch` in the mean colour of the head outside the tumour."""
     result = pixels.copy()
@@ -210,42 +148,22 @@ def summarize(looked: Looked) -> dict[str, Any]:
     }
 
 
-def read_mask(path: Path) -> np.ndarray:
-    """A tumour's outline, bool (224, 224).
-
-    Raises:
-        DatasetError: there is no such mask.
-    """
-    try:
-        return np.asarray(Image.open(path).convert("1"))
-    except OSError as error:
-        raise DatasetError(f"{path}: {error}") from error
-
-
-def outlined_slices(
-    scans: Sequence[Scan], labels: Sequence[int], slices: Mapping[str, Slice], masks: Path
+def outlined(
+    scans: Sequence[Scan], labels: Sequence[int], outlines: Mapping[str, Outline]
 ) -> Outlined:
-    """The scans that are figshare slices, with their outlines as the scans show them."""
-    chosen = [i for i, scan in enumerate(scans) if scan.name in slices]
-    outlines = []
-    for i in chosen:
-        slice_ = slices[scans[i].name]
-        mask = read_mask(masks / f"{slice_.index}.png")
-        outlines.append(mask[:, ::-1] if slice_.mirrored else mask)
-    return Outlined([scans[i] for i in chosen], np.array(labels)[chosen], np.stack(outlines))
+    """Those of the scans that have an outline."""
+    chosen = [i for i, scan in enumerate(scans) if scan.name in outlines]
+    masks = np.stack([outlines[scans[i].name].mask() for i in chosen])
+    return Outlined([scans[i] for i in chosen], np.array(labels)[chosen], masks)
 
 
 def outlined_br35h(folder: Path, known: Sequence[Scan]) -> Outlined:
     """The outlined tumours of Br35H that are in no other collection used here."""
-    scans = [
-        scan
-        for scan in read_br35h(folder, known).tumours
-        if (folder / "masks" / f"{scan.path.stem}.png").exists()
-    ]
-    if not scans:
+    tumours = read_br35h(folder, known).tumours
+    outlines = br35h_outlines(tumours, folder / "masks")
+    if not outlines:
         raise DatasetError(f"{folder / 'masks'}: has no outline of the images")
-    masks = np.stack([read_mask(folder / "masks" / f"{scan.path.stem}.png") for scan in scans])
-    return Outlined(scans, np.full(len(scans), UNKNOWN_TUMOUR), masks)
+    return outlined(tumours, [UNKNOWN_TUMOUR] * len(tumours), outlines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -253,19 +171,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m train.attention", description=__doc__.split("?")[0] + "?"
     )
     add_training_arguments(parser)
-    parser.add_argument("--masks", type=Path, required=True, metavar="DIR", help="figshare_masks")
     parser.add_argument("--br35h", type=Path, metavar="DIR", help="br35h_tumour")
     args = parser.parse_args(argv)
     recipe, slices = read_training_arguments(args)
-    if not slices:
-        raise DatasetError("--slices figshare_slices.csv tells which mask is whose: name it")
+    if not (slices and args.masks):
+        raise DatasetError("--slices figshare_slices.csv and --masks figshare_masks: name both")
     scans = [scan for part in PARTS for scan in find_scans(args.data, part)]
+    outlines = figshare_outlines(scans, slices, args.masks)
     br35h = outlined_br35h(args.br35h, scans) if args.br35h else None
 
     looked, looked_br35h, changed, samples = [], [], [], []
     for fold in patient_sides(scans):
-        done = fit(fold.training, fold.validation, recipe, args.seed, args.base_weights, args.cache)
-        side = outlined_slices(fold.tested, fold.labels, slices, args.masks)
+        done = fit(
+            fold.training,
+            fold.validation,
+            recipe,
+            args.seed,
+            args.base_weights,
+            args.cache,
+            outlines,
+        )
+        side = outlined(fold.tested, fold.labels, outlines)
         maps, logits = maps_of(done, side)
         looked.append(look(maps, logits, side))
         changed.append(deletion(done, side))

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from train.dataset import Scan
 from train.recipes import Recipe
+
+
+class AugmentedViews:
+    """The views of any scan that the bare recipe and a seed give."""
+
+    def __init__(self, recipe: Recipe, seed: int) -> None:
+        self._recipe, self._seed = recipe, seed
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What the views depend on."""
+        recipe = self._recipe
+        return {"brightness": recipe.brightness, "contrast": recipe.contrast, "seed": self._seed}
+
+    def pixels(self, scan: Scan, view: int) -> np.ndarray:
+        """uint8 (224, 224, 3), RGB."""
+        return augmented_view(scan.pixels(), scan.digest, view, self._recipe, self._seed)
 
 
 def augmented_view(

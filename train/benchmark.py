@@ -20,12 +20,14 @@ import numpy as np
 from tqdm import tqdm
 
 from serve.artifacts import METRICS_NAME, MODELS, write_metrics
+from train.augment import AugmentedViews
+from train.batches import DrawnViews
 from train.command import one_line_errors
 from train.dataset import find_scans
 from train.features import FeatureCache
-from train.fit import DrawnViews, compile_suffix
 from train.model import build_model, frozen_prefix, trainable_suffix
 from train.recipes import RECIPES
+from train.seed import compile_suffix
 
 EPOCHS = 15
 ROUNDS = 3
@@ -50,7 +52,7 @@ def measure(data: Path, base_weights: Path | None, images: int) -> dict[str, flo
     compile_suffix(suffix, recipe)
 
     with tempfile.TemporaryDirectory() as folder:
-        features = FeatureCache(Path(folder), prefix, recipe, seed=0)
+        features = FeatureCache(Path(folder), prefix, AugmentedViews(recipe, seed=0))
         rows = features.rows_of(scans[: recipe.batch_size], 1)  # traces the prefix
 
         def extract_view(number: int) -> None:
@@ -61,7 +63,8 @@ def measure(data: Path, base_weights: Path | None, images: int) -> dict[str, flo
             plain.fit(pixels, labels, batch_size=recipe.batch_size, verbose=0)
 
         def cached_epoch(number: int) -> None:
-            batches = DrawnViews(features.rows(), rows, labels, recipe.batch_size, (0, number))
+            targets = np.broadcast_to(labels[:, None], rows.shape)
+            batches = DrawnViews(features.rows(), rows, targets, recipe.batch_size, (0, number))
             suffix.fit(batches, verbose=0)
 
         extract_view(-1)

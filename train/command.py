@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from serve.artifacts import MODELS
-from train.dataset import DatasetError, Slice, read_slices
+from train.dataset import DatasetError, Scan, Slice, read_slices
 from train.model import WeightsError
-from train.recipes import RECIPES, Recipe
+from train.outlines import Outline, figshare_outlines
+from train.recipes import DEFAULT_RECIPE, RECIPES, Recipe, RobustRecipe
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,19 +44,50 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="features and checkpoints, 200 KB a view (default: cache)",
     )
-    parser.add_argument("--recipe", choices=RECIPES, default="seed", help="default: seed")
-    parser.add_argument("--epochs", type=_positive, metavar="N", help="default: the recipe's, 15")
+    parser.add_argument(
+        "--masks",
+        type=Path,
+        metavar="DIR",
+        help="figshare_masks: the tumours' outlines, INDEX.png, with --slices",
+    )
+    parser.add_argument(
+        "--recipe", choices=RECIPES, default=DEFAULT_RECIPE, help=f"default: {DEFAULT_RECIPE}"
+    )
+    parser.add_argument(
+        "--epochs", type=_positive, metavar="N", help="of each stage (default: the recipe's)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
 
 
 def read_training_arguments(
     args: argparse.Namespace,
-) -> tuple[Recipe, dict[str, Slice]]:
+) -> tuple[Recipe | RobustRecipe, dict[str, Slice]]:
     """The recipe and the figshare slices that the arguments name."""
     recipe = RECIPES[args.recipe]
     if args.epochs:
-        recipe = dataclasses.replace(recipe, epochs=args.epochs)
+        recipe = recipe.with_epochs(args.epochs)
     return recipe, read_slices(args.slices) if args.slices else {}
+
+
+def read_figshare_outlines(
+    args: argparse.Namespace,
+    recipe: Recipe | RobustRecipe,
+    scans: Sequence[Scan],
+    slices: Mapping[str, Slice],
+) -> dict[str, Outline]:
+    """The outlines that a training by `recipe` looks at, by `Scan.name`.
+
+    Raises:
+        DatasetError: an outline is missing, or --slices, which tells whose it is.
+    """
+    if not isinstance(recipe, RobustRecipe):
+        return {}
+    if not args.masks:
+        print("no --masks: no tumour is shown to the model, and none moved between scans")
+        return {}
+    if not slices:
+        raise DatasetError("--slices figshare_slices.csv tells which mask is whose: name it")
+    return figshare_outlines(scans, slices, args.masks)
 
 
 def one_line_errors(main: Callable[[], int]) -> int:

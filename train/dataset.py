@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -92,8 +93,11 @@ def read_scans(files: Sequence[tuple[Path, int]], part: str) -> list[Scan]:
 
 def class_counts(scans: list[Scan]) -> str:
     """ "1321 glioma, 1339 meningioma, ..." """
-    counts = np.bincount([scan.label for scan in scans], minlength=len(LABELS))
-    return ", ".join(f"{count} {name}" for count, name in zip(counts, LABELS, strict=True))
+    counts = Counter(scan.label for scan in scans)
+    names = dict(enumerate(LABELS))
+    if counts[UNKNOWN_TUMOUR]:
+        names[UNKNOWN_TUMOUR] = "tumours of unknown type"
+    return ", ".join(f"{counts[label]} {name}" for label, name in names.items())
 
 
 def read_slices(path: Path) -> dict[str, Slice]:

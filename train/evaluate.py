@@ -27,11 +27,16 @@ from scipy.special import softmax
 from serve.artifacts import LABELS, METRICS_NAME, replacing, write_metrics
 from train.calibration import brier_score, calibration_error, fit_temperature
 from train.collection import NOTUMOR, Unseen, read_br35h, score_collection
-from train.command import add_training_arguments, one_line_errors, read_training_arguments
+from train.command import (
+    add_training_arguments,
+    one_line_errors,
+    read_figshare_outlines,
+    read_training_arguments,
+)
 from train.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
 from train.duplicates import Pairs, find_pairs, related_groups
 from train.fit import Fit, fit, predict_logits
-from train.folds import patient_sides
+from train.folds import FOLDS, patient_sides
 from train.scoring import accuracy_interval, score
 from train.split import split
 
@@ -170,13 +175,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_training_arguments(parser)
     parser.add_argument("--br35h", type=Path, metavar="DIR", help="br35h_tumour, for `collection`")
+    parser.add_argument(
+        "--fold",
+        type=int,
+        choices=range(FOLDS),
+        help="of `patient`: train this one only, and leave it in the cache",
+    )
     args = parser.parse_args(argv)
     recipe, slices = read_training_arguments(args)
     training, testing = (find_scans(args.data, part) for part in PARTS)
     scans = training + testing
 
+    outlines = read_figshare_outlines(args, recipe, scans, slices)
+
     def train(training: list[Scan], validation: list[Scan]) -> Fit:
-        return fit(training, validation, recipe, args.seed, args.base_weights, args.cache)
+        return fit(training, validation, recipe, args.seed, args.base_weights, args.cache, outlines)
 
     if args.protocol == "collection":
         if not args.br35h:
@@ -185,20 +198,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\n".join(f"{name} {value:.4g}" for name, value in figures.items()))
         write_metrics(args.output, "protocols.collection", figures)
         return 0
-    pairs = find_pairs(scans)
     if args.protocol == "patient":
+        folds = patient_sides(scans)
+        chosen = folds if args.fold is None else [folds[args.fold]]
         tested = _together(
             [
                 _test(train(sides.training, sides.validation), sides.tested, sides.labels)
-                for sides in patient_sides(scans)
+                for sides in chosen
             ]
         )
+        if args.fold is not None:
+            print(f"fold {args.fold} is in {args.cache}; the protocol needs all {FOLDS}")
+            return 0
     else:
         sides = (testing, training) if args.protocol == "seed" else (training, testing)
         tested = published_split(*sides, recipe.validation, args.seed, train)
     print(f"tested on {len(tested.scans)}: {class_counts(tested.scans)}")
 
     figures = score(tested.labels, tested.calibrated)
+    pairs = find_pairs(scans)
     groups_of_all = related_groups(scans, pairs, slices)
     group_of = {scan.name: group for scan, group in zip(scans, groups_of_all, strict=True)}
     groups = np.array([group_of[scan.name] for scan in tested.scans])

@@ -1,8 +1,8 @@
 """The frozen prefix's features, computed once for each view of each scan and kept on disk.
 
 Everything before block5 is frozen, so its output for one picture never changes. A cache is
-one folder, named by what its content depends on besides the pictures (weights, network,
-augmentation, seed):
+one folder, named by what its content depends on besides the scans (weights, network, how the
+views are drawn):
 
     key.json     those things, readable
     rows.f16     float16 rows of (14, 14, 512), appended as they are computed
@@ -22,7 +22,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 import keras
 import numpy as np
@@ -30,10 +30,8 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from serve.artifacts import INPUT_SIZE
-from train.augment import augmented_view
 from train.dataset import Scan
 from train.model import FEATURE_SHAPE
-from train.recipes import Recipe
 
 BATCH = 32
 INDEX_LINE = re.compile(rb"([0-9a-f]{64}),(\d+),([0-9a-f]{8})\n")
@@ -47,25 +45,33 @@ class View(NamedTuple):
     view: int
 
 
+class Pictures(Protocol):
+    """Numbered views of scans: train.augment.AugmentedViews, train.examples.Examples."""
+
+    key: dict[str, Any]  # what they depend on, besides the scan and the number
+
+    def pixels(self, scan: Scan, view: int) -> np.ndarray:
+        """uint8 (224, 224, 3), RGB; view 0 is the scan as it is."""
+
+
 class FeatureCache:
     """block4_pool of every view asked for, float16, on disk.
 
     Args:
         folder: where caches lie; this one takes a subfolder named by its key.
         prefix: the frozen network, see `train.model.frozen_prefix`.
-        recipe: its augmentation decides the views.
-        seed: likewise.
+        pictures: the views.
     """
 
-    def __init__(self, folder: Path, prefix: keras.Model, recipe: Recipe, seed: int) -> None:
-        self._prefix, self._recipe, self._seed = prefix, recipe, seed
+    def __init__(self, folder: Path, prefix: keras.Model, pictures: Pictures) -> None:
+        self._prefix, self._pictures = prefix, pictures
         key = {
-            "weights": _weights_digest(prefix),
+            "weights": weights_digest(prefix),
             "pixels": f"Pillow BILINEAR to {INPUT_SIZE}, RGB, Caffe means",
-            "brightness": recipe.brightness,
-            "contrast": recipe.contrast,
-            "seed": seed,
+            **pictures.key,
         }
+        if (precision := prefix.layers[-1].compute_dtype) != "float32":
+            key["precision"] = precision
         text = json.dumps(key, indent=2)
         self.folder = folder / f"features-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -161,14 +167,12 @@ class FeatureCache:
         return found.astype(np.float16).astype(np.float32)
 
     def _features(self, batch: Sequence[tuple[View, Scan]]) -> np.ndarray:
-        pixels = [
-            augmented_view(scan.pixels(), view.digest, view.view, self._recipe, self._seed)
-            for view, scan in batch
-        ]
+        pixels = [self._pictures.pixels(scan, view.view) for view, scan in batch]
         return self.of_pixels(np.stack(pixels)).astype(np.float16)
 
 
-def _weights_digest(model: keras.Model) -> str:
+def weights_digest(model: keras.Model) -> str:
+    """SHA-256 of all weights, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for weights in model.get_weights():
         digest.update(np.ascontiguousarray(weights))

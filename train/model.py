@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from serve.artifacts import INPUT_SIZE, LABELS, replacing
-from train.recipes import Recipe
+from train.recipes import Recipe, RobustRecipe
 
 MODEL_VERSION = "0.1.0"
 FEATURE_SHAPE = (INPUT_SIZE // 16, INPUT_SIZE // 16, 512)  # of block4_pool
@@ -28,7 +28,7 @@ class WeightsError(Exception):
     """The ImageNet weights of VGG16 cannot be had."""
 
 
-def build_model(recipe: Recipe, base_weights: Path | None) -> keras.Model:
+def build_model(recipe: Recipe | RobustRecipe, base_weights: Path | None) -> keras.Model:
     """The whole network, ImageNet weights in its convolutions and a fresh head.
 
     Input: float32 (N, 224, 224, 3), RGB from 0 to 255; the Caffe-style preprocessing (BGR
@@ -46,7 +46,7 @@ def build_model(recipe: Recipe, base_weights: Path | None) -> keras.Model:
     round_to_float16(base)
     image = keras.Input((INPUT_SIZE, INPUT_SIZE, 3), name="image")
     x = keras.applications.vgg16.preprocess_input(image)
-    for layer in _convolutions(base):
+    for layer in convolutions(base):
         layer.trainable = layer.name in TRAINED_LAYERS
         x = layer(x)
     for layer in _head(recipe):
@@ -54,11 +54,26 @@ def build_model(recipe: Recipe, base_weights: Path | None) -> keras.Model:
     return keras.Model(image, x, name="brain_tumor_vgg16")
 
 
+def pooling_head(model: keras.Model, seed: int) -> None:
+    """Let a fresh head begin as global average pooling and answers near zero.
+
+    The hidden layer's kernel is the same at all positions, and the classes' kernel is small: a
+    usual start draws a loss of about 3, from 25,088 large inputs, and spoils the convolutions.
+    """
+    hidden, logits = model.get_layer("hidden"), model.get_layer("logits")
+    positions, units = hidden.kernel.shape[0] // FEATURE_SHAPE[2], hidden.kernel.shape[1]
+    draw = keras.initializers.GlorotUniform(seed)((FEATURE_SHAPE[2], units))
+    kernel = np.tile(keras.ops.convert_to_numpy(draw), (positions, 1)) / positions
+    hidden.set_weights([kernel, np.zeros(units)])
+    small = logits.get_weights()[0] / 100
+    logits.set_weights([small, np.zeros(len(LABELS))])
+
+
 def frozen_prefix(model: keras.Model) -> keras.Model:
     """RGB 0 to 255, float32 (N, 224, 224, 3) -> block4_pool, float32 (N, 14, 14, 512)."""
     image = keras.Input((INPUT_SIZE, INPUT_SIZE, 3), name="image")
     x = keras.applications.vgg16.preprocess_input(image)
-    for layer in _convolutions(model):
+    for layer in convolutions(model):
         if layer.name in TRAINED_LAYERS:
             break
         x = layer(x)
@@ -114,11 +129,12 @@ def _imagenet_vgg16(base_weights: Path | None) -> keras.Model:
     return base
 
 
-def _convolutions(model: keras.Model) -> list[layers.Layer]:
+def convolutions(model: keras.Model) -> list[layers.Layer]:
+    """VGG16's own layers, pooling ones too, in order."""
     return [layer for layer in model.layers if layer.name.startswith("block")]
 
 
-def _head(recipe: Recipe) -> list[layers.Layer]:
+def _head(recipe: Recipe | RobustRecipe) -> list[layers.Layer]:
     return [
         layers.Flatten(name="flatten"),
         layers.Dropout(recipe.dropout_flat, name="dropout_flat"),

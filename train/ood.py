@@ -1,7 +1,7 @@
 """Is it a brain MRI at all? python -m train.ood --data DIR --br35h DIR --others DIR
 
 A score for how unlike the training scans a picture is: the squared Mahalanobis distance of its
-pooled block4_pool features (of the frozen network, so it outlives every retraining) from the
+pooled block4_pool features (of the published model, models/brain_tumor_vgg16.keras) from the
 nearest class mean, with one covariance for all classes, per dimension. Lee et al., "A simple
 unified framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018.
 Pooled are each channel's mean and standard deviation over the picture, as log(1 + x): the
@@ -22,18 +22,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
-from serve.artifacts import LABELS, METRICS_NAME, OOD_NAME, replacing, write_metrics
+from serve.artifacts import KERAS_NAME, LABELS, METRICS_NAME, OOD_NAME, replacing, write_metrics
+from train.augment import AugmentedViews
 from train.collection import read_br35h
-from train.command import add_training_arguments, one_line_errors, read_training_arguments
+from train.command import add_training_arguments, one_line_errors
 from train.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans, read_scans
 from train.features import FeatureCache
 from train.folds import patient_sides
-from train.model import build_model, frozen_prefix
+from train.model import frozen_prefix
+from train.recipes import Recipe
 
+VIEWS = 4  # of every scan that the score is fitted to, of other brightness and contrast
 KEPT = 0.995  # share of the threshold side's scans that the threshold lets pass
 
 
@@ -135,6 +139,13 @@ def refusal(
     }
 
 
+def _published(path: Path) -> keras.Model:
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: no model ({error})") from error
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m train.ood", description=__doc__.split("?")[0] + "?"
@@ -143,17 +154,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--br35h", type=Path, required=True, metavar="DIR", help="br35h_tumour")
     parser.add_argument("--others", type=Path, required=True, metavar="DIR", help="KIND/*")
     args = parser.parse_args(argv)
-    recipe, _ = read_training_arguments(args)
     others = read_others(args.others)
     scans = [scan for part in PARTS for scan in find_scans(args.data, part)]
     tumours = read_br35h(args.br35h, scans).tumours
     sides = patient_sides(scans)[0]
 
-    prefix = frozen_prefix(build_model(recipe, args.base_weights))
-    features = FeatureCache(args.cache, prefix, recipe, args.seed)
-    labels = np.repeat([scan.label for scan in sides.training], recipe.views)
+    prefix = frozen_prefix(_published(args.output / KERAS_NAME))
+    features = FeatureCache(args.cache, prefix, AugmentedViews(Recipe(), args.seed))
+    labels = np.repeat([scan.label for scan in sides.training], VIEWS)
     detector = fit_detector(
-        pooled_features(features, sides.training, recipe.views),
+        pooled_features(features, sides.training, VIEWS),
         labels,
         pooled_features(features, sides.validation),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything about a training but its data and its seed."""
+    """The bare recipe: everything about its training but data and seed (train/seed.py)."""
 
     learning_rate: float = 1e-4  # of Adam
     batch_size: int = 32
@@ -22,5 +23,76 @@ class Recipe:
     brightness: tuple[float, float] = (0.8, 1.2)  # factor, drawn uniformly
     contrast: tuple[float, float] = (0.8, 1.2)
 
+    def with_epochs(self, epochs: int) -> Recipe:
+        return dataclasses.replace(self, epochs=epochs)
 
-RECIPES = {"seed": Recipe()}
+
+@dataclass(frozen=True)
+class Stage:
+    """Some epochs of Adam, its rate falling to zero along a cosine."""
+
+    epochs: int
+    learning_rate: float  # at the start
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """How far train/distort.py goes; ranges are drawn from uniformly."""
+
+    rotation: float = 12.0  # degrees, either way
+    zoom: tuple[float, float] = (0.88, 1.15)  # of both axes
+    stretch: float = 0.06  # of one axis against the other
+    shift: float = 0.05  # of the side, either way
+    # how often
+    cropped: float = 0.2  # to the head's box
+    erased: float = 0.3  # all but the head: frames, text, drawings
+    matched: float = 0.25  # to the grey levels of another scan
+    toned: float = 0.8
+    equalized: float = 0.1
+    coarsened: float = 0.2
+    blurred: float = 0.15
+    noisy: float = 0.25
+    compressed: float = 0.25
+    # how much
+    gamma: tuple[float, float] = (0.75, 1.35)
+    contrast: tuple[float, float] = (0.8, 1.2)  # factor about the mean
+    brightness: tuple[float, float] = (0.85, 1.15)  # factor
+    clip_limit: tuple[float, float] = (1.0, 2.5)  # of CLAHE
+    resolution: tuple[float, float] = (0.45, 0.9)  # of the side
+    blur: tuple[float, float] = (0.4, 1.1)  # standard deviation, pixels
+    noise: tuple[float, float] = (1.0, 7.0)  # standard deviation, grey levels
+    quality: tuple[int, int] = (35, 90)  # of JPEG
+
+
+@dataclass(frozen=True)
+class RobustRecipe:
+    """The recipe that is shown where the tumour is (train/robust.py)."""
+
+    top: Stage = Stage(epochs=8, learning_rate=2e-4)  # block5 and the head, on cached features
+    deep: Stage = Stage(epochs=3, learning_rate=5e-5)  # block4 as well, on fresh pictures
+    batch_size: int = 32
+    validation: float = 0.2  # share of the training images
+    dropout_flat: float = 0.3
+    hidden_units: int = 128
+    dropout_hidden: float = 0.2
+    views: int = 3  # of each training image for the first stage, the first one as it is
+    smoothing: float = 0.05  # of the labels
+    attention: float = 0.5  # weight of the term that asks Grad-CAM to lie on the tumour
+    emptiness: float = 0.2  # within that term, of tumour evidence where there is no tumour
+    average: float = 0.1  # of the weights, over about this share of a stage's steps
+    healed: float = 0.15  # how often an outlined tumour is replaced by healthy tissue
+    pasted: float = 0.25  # how often a tumour-free scan is given one
+    patched: float = 0.15  # how often healthy tissue is pasted elsewhere, as a decoy
+    distortion: Distortion = Distortion()
+
+    def with_epochs(self, epochs: int) -> RobustRecipe:
+        """That many in each stage."""
+        return dataclasses.replace(
+            self,
+            top=dataclasses.replace(self.top, epochs=epochs),
+            deep=dataclasses.replace(self.deep, epochs=epochs),
+        )
+
+
+RECIPES: dict[str, Recipe | RobustRecipe] = {"seed": Recipe(), "robust": RobustRecipe()}
+DEFAULT_RECIPE = "seed"

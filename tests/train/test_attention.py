@@ -1,57 +1,15 @@
-"""The closed form is Grad-CAM, and the figures are what their names say."""
+"""The figures of attention are what their names say."""
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from serve.artifacts import KERAS_NAME, MODELS
 from serve.images import load_pixels
-from tests.conftest import label_of
-from train.attention import CELLS, GradCam, Outlined, head_of, look, moved_mask, painted, summarize
-from train.dataset import UNKNOWN_TUMOUR, find_scans
-from train.model import frozen_prefix, trainable_suffix
-
-LABELS = ("glioma", "meningioma", "notumor", "pituitary")
-
-
-@pytest.fixture(scope="module")
-def model() -> keras.Model:
-    return keras.models.load_model(MODELS / KERAS_NAME, compile=False)
-
-
-@pytest.fixture(scope="module")
-def features(model, scans) -> np.ndarray:
-    pixels = np.stack([load_pixels(scan, 224) for scan in scans]).astype(np.float32)
-    return frozen_prefix(model).predict_on_batch(pixels)
-
-
-@pytest.mark.parametrize("label", range(4))
-def test_closed_form_equals_gradient_tape(model, scans, features, label):
-    found, _ = GradCam(trainable_suffix(model))(features, np.full(len(scans), label))
-    network = keras.Model(
-        model.inputs, [model.get_layer("block5_conv3").output, model.get_layer("logits").output]
-    )
-    pixels = np.stack([load_pixels(scan, 224) for scan in scans]).astype(np.float32)
-    with tf.GradientTape() as tape:
-        conv, logits = network(pixels, training=False)
-        target = logits[:, label]
-    weights = tf.reduce_mean(tape.gradient(target, conv), axis=(1, 2))
-    expected = tf.nn.relu(tf.einsum("nijk,nk->nij", conv, weights)).numpy()
-    assert expected.max() > 0
-    np.testing.assert_allclose(found, expected, atol=1e-3 * expected.max())
-
-
-def test_an_unknown_tumour_gets_the_likeliest_tumours_map(model, scans, features):
-    cam = GradCam(trainable_suffix(model))
-    labels = np.array([LABELS.index(label_of(scan)) for scan in scans])
-    tumours = labels != 2
-    unknown, logits = cam(features, np.full(len(scans), UNKNOWN_TUMOUR))
-    known, _ = cam(features, labels)
-    assert (logits.argmax(axis=1) == labels).all()
-    np.testing.assert_array_equal(unknown[tumours], known[tumours])
+from train.attention import Outlined, look, painted, summarize
+from train.dataset import find_scans
+from train.head import head_of, moved_mask
+from train.outlines import CELLS
 
 
 def test_pointing_energy_and_chance_by_hand(small_dataset):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from train import features as module
-from train.augment import augmented_view
+from train.augment import AugmentedViews, augmented_view
 from train.dataset import find_scans
 from train.features import ROW_BYTES, FeatureCache
 from train.model import build_model, frozen_prefix, trainable_suffix
@@ -39,7 +39,7 @@ def make(prefix, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BATCH", 4)
 
     def open_cache(seed: int = 0) -> FeatureCache:
-        cache = FeatureCache(tmp_path, prefix, RECIPE, seed)
+        cache = FeatureCache(tmp_path, prefix, AugmentedViews(RECIPE, seed))
         compute = cache._features
 
         def counted(batch):

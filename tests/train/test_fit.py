@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 import signal
@@ -145,6 +146,17 @@ def test_bad_input_is_one_line(small_dataset, base_weights, tmp_path):
         assert "Traceback" not in done.stderr
         (error,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
         assert message in error
+
+
+def test_the_seed_recipes_caches_keep_their_names(trained):
+    """Features and runs of earlier versions go on being found."""
+    (features,) = trained.glob("cache/features-*")
+    key = json.loads((features / "key.json").read_text())
+    assert list(key) == ["weights", "pixels", "brightness", "contrast", "seed"]
+    assert list(dataclasses.asdict(RECIPES["seed"])) == [
+        *("learning_rate", "batch_size", "epochs", "patience", "validation", "dropout_flat"),
+        *("hidden_units", "dropout_hidden", "views", "brightness", "contrast"),
+    ]
 
 
 def test_the_seed_recipe_is_as_documented():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from train.augment import AugmentedViews
 from train.dataset import find_scans
 from train.features import FeatureCache
 from train.model import build_model, frozen_prefix
@@ -41,9 +42,8 @@ def test_refusal_by_hand():
 
 def test_noise_is_less_like_the_scans_than_a_scan(small_dataset, base_weights, tmp_path):
     recipe = RECIPES["seed"]
-    features = FeatureCache(
-        tmp_path / "cache", frozen_prefix(build_model(recipe, base_weights)), recipe, 0
-    )
+    prefix = frozen_prefix(build_model(recipe, base_weights))
+    features = FeatureCache(tmp_path / "cache", prefix, AugmentedViews(recipe, 0))
     scans = find_scans(small_dataset, "Training")
     labels = np.array([scan.label for scan in scans])
     testing = pooled_features(features, find_scans(small_dataset, "Testing"))

@@ -1,0 +1,200 @@
+"""The robust recipe on a handful of scans: what it learns from, and that it can be interrupted."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from serve.artifacts import INPUT_SIZE, LABELS
+from train import loop
+from train.attention import maps_of, outlined
+from train.dataset import UNKNOWN_TUMOUR, Scan, find_scans
+from train.examples import Example, Examples, targets_of
+from train.fit import Fit, fit, predict_logits
+from train.gradcam import TUMOURS, explained_network
+from train.head import solid_head
+from train.outlines import Outline, covered
+from train.recipes import RobustRecipe, Stage
+
+RECIPE = RobustRecipe(
+    top=Stage(epochs=2, learning_rate=1e-4),
+    deep=Stage(epochs=2, learning_rate=1e-5),
+    batch_size=8,
+    views=2,
+)
+NOTUMOR = LABELS.index("notumor")
+
+
+@pytest.fixture(scope="module")
+def training(small_dataset) -> list[Scan]:
+    """Two scans a class, and one whose tumour is of unknown type."""
+    scans = find_scans(small_dataset, "Training")[::6]
+    return [*scans, dataclasses.replace(scans[0], label=UNKNOWN_TUMOUR, part="Br35H")]
+
+
+@pytest.fixture(scope="module")
+def validation(small_dataset) -> list[Scan]:
+    return find_scans(small_dataset, "Testing")[::4]
+
+
+@pytest.fixture(scope="module")
+def outlines(training, validation) -> dict[str, Outline]:
+    """A disk for every tumour but one."""
+    rows, columns = np.indices((INPUT_SIZE, INPUT_SIZE))
+    found = {}
+    for scan in [*training[1:], *validation]:
+        if scan.label != NOTUMOR:
+            row, column = np.argwhere(solid_head(scan.pixels())).mean(axis=0)
+            disk = np.hypot(rows - row, columns - column + 30) < 18
+            content = io.BytesIO()
+            Image.fromarray(disk).save(content, "png")
+            found[scan.name] = Outline(content.getvalue(), mirrored=False)
+    return found
+
+
+@pytest.fixture(scope="module")
+def train(training, validation, outlines, base_weights):
+    def run(cache) -> Fit:
+        return fit(training, validation, RECIPE, 0, base_weights, cache, outlines)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(train, tmp_path_factory) -> Fit:
+    """An uninterrupted training."""
+    return train(tmp_path_factory.mktemp("uninterrupted"))
+
+
+def test_interrupted_in_both_stages_it_ends_with_the_same_weights(
+    train, trained, tmp_path, monkeypatch, capsys
+):
+    add = loop.Run.add
+
+    def interrupted(run, entry, model):
+        add(run, entry, model)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop.Run, "add", interrupted)
+    for _ in range(RECIPE.top.epochs + RECIPE.deep.epochs):
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path)
+    monkeypatch.undo()
+    resumed = train(tmp_path)
+    assert "resuming after epoch 1 of 2" in capsys.readouterr().out
+    for ours, theirs in zip(resumed.model.get_weights(), trained.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_finished_training_is_taken_from_its_last_run(train, trained, tmp_path, monkeypatch):
+    """No features, and not the first stage's checkpoint, are needed to have the model again."""
+    folder = trained.features.folder.parent
+    monkeypatch.setattr("train.features.FeatureCache._extract", None)
+    again = train(folder)
+    assert again.best == trained.best
+    np.testing.assert_array_equal(
+        again.model.get_layer("block4_conv1").get_weights()[0],
+        trained.model.get_layer("block4_conv1").get_weights()[0],
+    )
+
+
+def test_what_a_training_leaves(trained, base_weights):
+    assert [entry["epoch"] for entry in trained.history] == [1, 2, 3, 4]
+    assert trained.best in (3, 4)
+    measured = {"loss", "accuracy", "pointed", "class_loss", "attention"}
+    assert measured | {f"val_{name}" for name in measured} <= set(trained.history[0])
+    assert all(np.isfinite(list(entry.values())).all() for entry in trained.history)
+    policies = {layer.dtype_policy.name for layer in trained.model.layers}
+    assert policies == {"float32"}
+
+
+def test_block4_and_what_follows_is_trained(trained, base_weights):
+    vgg16 = keras.applications.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
+    vgg16.load_weights(base_weights)
+    for layer in vgg16.layers[1:]:
+        if layer.weights:
+            before, after = layer.get_weights()[0], trained.model.get_layer(layer.name)
+            same = np.array_equal(before, after.get_weights()[0])
+            assert same == (not layer.name.startswith(("block4", "block5"))), layer.name
+
+
+def test_features_of_a_trained_block4_are_the_models_own(trained, validation, outlines):
+    pixels = np.stack([scan.pixels() for scan in validation]).astype(np.float32)
+    whole = explained_network(trained.model).predict_on_batch(pixels)
+    logits = predict_logits(trained, validation)
+    np.testing.assert_allclose(logits, whole["logits"], atol=5e-3 * np.abs(logits).max())
+    labels = [scan.label for scan in validation]
+    side = outlined(validation, labels, outlines)
+    maps, _ = maps_of(trained, side)
+    expected = whole["maps"][[i for i, s in enumerate(validation) if s.name in outlines]]
+    expected = expected[np.arange(len(maps)), side.labels]
+    np.testing.assert_allclose(maps, expected, atol=5e-3 * expected.max())
+
+
+@pytest.fixture(scope="module")
+def examples(training, outlines) -> Examples:
+    recipe = dataclasses.replace(RECIPE, healed=1.0, pasted=1.0)
+    return Examples(training, outlines, recipe, seed=0)
+
+
+def test_view_0_is_the_scan_as_it_is(examples, training, outlines):
+    for scan in training:
+        example = examples.draw(scan, 0)
+        assert np.array_equal(example.pixels, scan.pixels())
+        assert example.label == scan.label
+        if scan.name in outlines:
+            assert np.array_equal(example.mask, outlines[scan.name].mask())
+        else:
+            assert example.mask is None or not example.mask.any()
+
+
+def test_counterfactuals_change_the_label(examples, training, outlines):
+    pasted = 0
+    for scan in training:
+        example = examples.draw(scan, 1)
+        if scan.name in outlines:
+            assert example.label == NOTUMOR
+            assert not example.mask.any()
+        elif scan.label == NOTUMOR:
+            pasted += example.label in TUMOURS
+            assert example.mask.any() == (example.label in TUMOURS)
+        else:
+            assert example.label == scan.label, "the outline is not known"
+    assert pasted
+
+
+def test_a_view_is_drawn_by_its_number_and_seed(examples, training, outlines):
+    scan = training[0]
+    assert np.array_equal(examples.draw(scan, 1).pixels, examples.draw(scan, 1).pixels)
+    assert not np.array_equal(examples.draw(scan, 1).pixels, examples.draw(scan, 2).pixels)
+    other = Examples(training, outlines, RECIPE, seed=1)
+    assert other.key != examples.key
+    assert not np.array_equal(examples.draw(scan, 1).pixels, other.draw(scan, 1).pixels)
+    fewer = Examples(training[1:], outlines, RECIPE, seed=1)
+    assert fewer.key != other.key, "tumours and grey levels come from the training side"
+
+
+def test_what_is_wanted_of_the_maps(scans):
+    pixels = np.zeros((INPUT_SIZE, INPUT_SIZE, 3), np.uint8)
+    mask = np.zeros((INPUT_SIZE, INPUT_SIZE), bool)
+    mask[16:32, 32:40] = True  # half of a cell
+    assert covered(mask)[1, 2] == 0.5
+    some = [
+        Example(pixels, 1, mask),
+        Example(pixels, UNKNOWN_TUMOUR, mask),
+        Example(pixels, NOTUMOR, ~mask & mask),
+        Example(pixels, 1, None),
+    ]
+    targets = targets_of(some)
+    assert targets["logits"].tolist() == [1, UNKNOWN_TUMOUR, NOTUMOR, 1]
+    for index, label in ((0, 1), (1, UNKNOWN_TUMOUR)):
+        wanted = targets["maps"][index]
+        assert wanted[label, 1, 2] == wanted.sum() == 1
+    assert (targets["maps"][2][TUMOURS] == -1).all()
+    assert not targets["maps"][2][[NOTUMOR, UNKNOWN_TUMOUR]].any()
+    assert not targets["maps"][3].any()

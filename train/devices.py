@@ -1,0 +1,33 @@
+"""What the machine offers a training: 16-bit arithmetic, several GPUs."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import keras
+
+CPU_FLAGS = ("amx_bf16", "avx512_bf16")  # of /proc/cpuinfo
+
+
+def fast_precision() -> str:
+    """The Keras dtype policy that trains fastest here; weights are float32 in any case."""
+    return "mixed_bfloat16" if _gpus() or _cpu_has_bfloat16() else "float32"
+
+
+def all_gpus() -> AbstractContextManager:
+    """Within it a TensorFlow model is trained by all GPUs there are, if there are several."""
+    if keras.backend.backend() != "tensorflow" or len(_gpus()) < 2:
+        return nullcontext()
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy().scope()
+
+
+def _gpus() -> list[str]:
+    return [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
+
+
+def _cpu_has_bfloat16() -> bool:
+    info = Path("/proc/cpuinfo")
+    return info.exists() and any(flag in info.read_text() for flag in CPU_FLAGS)

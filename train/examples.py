@@ -1,0 +1,158 @@
+"""The pictures that the robust recipe learns from: a scan, perhaps without or with another's
+tumour, distorted, and where its evidence should lie.
+
+What is drawn depends on the seed, the scan, the number of its view and the training side alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serve.artifacts import INPUT_SIZE, LABELS
+from train.counterfactual import paste_tumour, patch_tissue, remove_tumour
+from train.dataset import Scan
+from train.distort import shade, warp
+from train.gradcam import MAPS, TUMOURS
+from train.outlines import CELLS, Outline, covered
+from train.recipes import RobustRecipe
+
+NOTUMOR = LABELS.index("notumor")
+NO_TUMOUR = np.zeros((INPUT_SIZE, INPUT_SIZE), bool)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture and what is to be answered."""
+
+    pixels: np.ndarray  # uint8 (224, 224, 3), RGB
+    label: int  # index into LABELS, or UNKNOWN_TUMOUR
+    mask: np.ndarray | None  # bool (224, 224), the tumour, empty without one; None: not known
+
+    def wanted(self) -> np.ndarray:
+        """Where each map of `train.gradcam.ClassMaps` should lie, float32 (5, 14, 14).
+
+        Positive where it should, 1 in the cell that the tumour covers most; zero elsewhere;
+        -1 all over where it should be empty. All zero where nothing is asked of the map.
+        """
+        wanted = np.zeros((MAPS, CELLS, CELLS), np.float32)
+        if self.label == NOTUMOR:
+            wanted[TUMOURS] = -1
+        elif self.mask is not None and self.mask.any():
+            share = covered(self.mask)
+            wanted[self.label] = share / share.max()
+        return wanted
+
+
+class Examples:
+    """Draws the examples of a training side.
+
+    Args:
+        training: the scans from which tumours and grey levels are taken.
+        outlines: by `Scan.name`; without any, no tumour is moved.
+        recipe: how often and how far.
+        seed: of everything drawn.
+    """
+
+    def __init__(
+        self,
+        training: Sequence[Scan],
+        outlines: Mapping[str, Outline],
+        recipe: RobustRecipe,
+        seed: int,
+    ) -> None:
+        self._training, self._outlines = training, outlines
+        self._recipe, self._seed = recipe, seed
+        self._donors = [
+            scan for scan in training if scan.name in outlines and scan.label in TUMOURS
+        ]
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What the views depend on."""
+        names = ("healed", "pasted", "patched")
+        key = {
+            "training": describe_scans(self._training, self._outlines),
+            "shares": [getattr(self._recipe, name) for name in names],
+            "distortion": dataclasses.asdict(self._recipe.distortion),
+        }
+        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+        return {"examples": digest, "seed": self._seed}
+
+    def pixels(self, scan: Scan, view: int) -> np.ndarray:
+        """uint8 (224, 224, 3), RGB."""
+        return self.draw(scan, view).pixels
+
+    def draw(self, scan: Scan, view: int) -> Example:
+        """View number `view` of a scan, 0 as it is; the same arguments give the same example."""
+        example = Example(scan.pixels(), scan.label, self._mask(scan))
+        if view == 0:
+            return example
+        rng = np.random.default_rng([self._seed, view, int(scan.digest[:16], 16)])
+        example = self._patched(self._counterfactual(example, rng), rng)
+        pixels, mask = warp(example.pixels, example.mask, rng, self._recipe.distortion)
+        other = self._training[rng.integers(len(self._training))].pixels()
+        return Example(shade(pixels, other, rng, self._recipe.distortion), example.label, mask)
+
+    def _mask(self, scan: Scan) -> np.ndarray | None:
+        if scan.name in self._outlines:
+            return self._outlines[scan.name].mask()
+        return NO_TUMOUR if scan.label == NOTUMOR else None
+
+    def _counterfactual(self, example: Example, rng: np.random.Generator) -> Example:
+        """Sometimes the same head without its tumour, or with another's."""
+        chance = rng.random()
+        if example.mask is None or not self._donors:
+            return example
+        if example.label != NOTUMOR and chance < self._recipe.healed:
+            healed = remove_tumour(example.pixels, example.mask, rng)
+            return example if healed is None else Example(healed, NOTUMOR, NO_TUMOUR)
+        if example.label == NOTUMOR and chance < self._recipe.pasted:
+            donor = self._donor(rng)
+            pasted = paste_tumour(example.pixels, donor.pixels(), self._mask(donor), rng)
+            return example if pasted is None else Example(pasted[0], donor.label, pasted[1])
+        return example
+
+    def _patched(self, example: Example, rng: np.random.Generator) -> Example:
+        """Sometimes with healthy tissue moved, whatever the picture shows."""
+        chance = rng.random()
+        if example.mask is None or not self._donors or chance >= self._recipe.patched:
+            return example
+        shape = self._mask(self._donor(rng))
+        patched = patch_tissue(example.pixels, example.mask, shape, rng)
+        return example if patched is None else dataclasses.replace(example, pixels=patched)
+
+    def _donor(self, rng: np.random.Generator) -> Scan:
+        return self._donors[rng.integers(len(self._donors))]
+
+
+def describe_scans(
+    scans: Sequence[Scan], outlines: Mapping[str, Outline]
+) -> list[tuple[str, int, str]]:
+    """What names the scans and their outlines in a key: digests and label."""
+    return [
+        (
+            scan.digest,
+            scan.label,
+            hashlib.sha256(
+                outlines[scan.name].content + bytes([outlines[scan.name].mirrored])
+            ).hexdigest()
+            if scan.name in outlines
+            else "",
+        )
+        for scan in scans
+    ]
+
+
+def targets_of(examples: Sequence[Example]) -> dict[str, np.ndarray]:
+    """What `train.losses` compares: logits int32 (N,), maps float32 (N, 5, 14, 14)."""
+    return {
+        "logits": np.array([example.label for example in examples], np.int32),
+        "maps": np.stack([example.wanted() for example in examples]),
+    }
