@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
 
 import numpy as np
 from PIL import Image, ImageEnhance
@@ -17,11 +17,13 @@ class AugmentedViews:
     def __init__(self, recipe: Recipe, seed: int) -> None:
         self._recipe, self._seed = recipe, seed
 
-    @property
-    def key(self) -> dict[str, Any]:
-        """What the views depend on."""
+    def source(self, scan: Scan, view: int) -> str:
+        """SHA-256 of what a view follows from; that of the scan's file for view 0."""
+        if view == 0:
+            return scan.digest
         recipe = self._recipe
-        return {"brightness": recipe.brightness, "contrast": recipe.contrast, "seed": self._seed}
+        origin = (scan.digest, recipe.brightness, recipe.contrast, self._seed)
+        return hashlib.sha256(repr(origin).encode()).hexdigest()
 
     def pixels(self, scan: Scan, view: int) -> np.ndarray:
         """uint8 (224, 224, 3), RGB."""

@@ -1,7 +1,10 @@
 """The pictures that the robust recipe learns from: a scan, perhaps without or with another's
 tumour, distorted, and where its evidence should lie.
 
-What is drawn depends on the seed, the scan, the number of its view and the training side alone.
+What is drawn depends on the seed, the scan, the number of its view and the scans that lend it
+tumours and grey levels: those of the training side that are in the same fold of
+train/patient_folds.csv. So a patient's tumour never gets to another side of the `patient`
+protocol, and all of its trainings share their views.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +23,7 @@ from serve.artifacts import INPUT_SIZE, LABELS
 from train.counterfactual import paste_tumour, patch_tissue, remove_tumour
 from train.dataset import Scan
 from train.distort import shade, warp
+from train.folds import NOWHERE, read_folds
 from train.gradcam import MAPS, TUMOURS
 from train.outlines import CELLS, Outline, covered
 from train.recipes import RobustRecipe
@@ -50,11 +55,20 @@ class Example:
         return wanted
 
 
+@dataclass(frozen=True)
+class Pool:
+    """The scans that lend to those of their fold."""
+
+    scans: Sequence[Scan]
+    tumours: Sequence[Scan]  # those of a known type and outline
+    digest: str  # of what a view follows from, besides its own scan
+
+
 class Examples:
     """Draws the examples of a training side.
 
     Args:
-        training: the scans from which tumours and grey levels are taken.
+        training: the scans that lend tumours and grey levels.
         outlines: by `Scan.name`; without any, no tumour is moved.
         recipe: how often and how far.
         seed: of everything drawn.
@@ -67,23 +81,18 @@ class Examples:
         recipe: RobustRecipe,
         seed: int,
     ) -> None:
-        self._training, self._outlines = training, outlines
-        self._recipe, self._seed = recipe, seed
-        self._donors = [
-            scan for scan in training if scan.name in outlines and scan.label in TUMOURS
-        ]
+        self._outlines, self._recipe, self._seed = outlines, recipe, seed
+        self._folds = read_folds()
+        lenders: dict[int, list[Scan]] = defaultdict(list)
+        for scan in training:
+            lenders[self._fold(scan)].append(scan)
+        self._pools = {fold: self._pool(scans) for fold, scans in lenders.items()}
 
-    @property
-    def key(self) -> dict[str, Any]:
-        """What the views depend on."""
-        names = ("healed", "pasted", "patched")
-        key = {
-            "training": describe_scans(self._training, self._outlines),
-            "shares": [getattr(self._recipe, name) for name in names],
-            "distortion": dataclasses.asdict(self._recipe.distortion),
-        }
-        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-        return {"examples": digest, "seed": self._seed}
+    def source(self, scan: Scan, view: int) -> str:
+        """SHA-256 of what a view follows from; that of the scan's file for view 0."""
+        if view == 0:
+            return scan.digest
+        return _digest(describe_scans([scan], self._outlines), self._pool_of(scan).digest)
 
     def pixels(self, scan: Scan, view: int) -> np.ndarray:
         """uint8 (224, 224, 3), RGB."""
@@ -95,9 +104,10 @@ class Examples:
         if view == 0:
             return example
         rng = np.random.default_rng([self._seed, view, int(scan.digest[:16], 16)])
-        example = self._patched(self._counterfactual(example, rng), rng)
+        pool = self._pool_of(scan)
+        example = self._patched(self._counterfactual(example, pool, rng), pool, rng)
         pixels, mask = warp(example.pixels, example.mask, rng, self._recipe.distortion)
-        other = self._training[rng.integers(len(self._training))].pixels()
+        other = _one_of(pool.scans, rng).pixels()
         return Example(shade(pixels, other, rng, self._recipe.distortion), example.label, mask)
 
     def _mask(self, scan: Scan) -> np.ndarray | None:
@@ -105,31 +115,55 @@ class Examples:
             return self._outlines[scan.name].mask()
         return NO_TUMOUR if scan.label == NOTUMOR else None
 
-    def _counterfactual(self, example: Example, rng: np.random.Generator) -> Example:
+    def _fold(self, scan: Scan) -> int:
+        return self._folds[scan.name].fold if scan.name in self._folds else NOWHERE
+
+    def _pool(self, scans: Sequence[Scan]) -> Pool:
+        names = ("healed", "pasted", "patched")
+        return Pool(
+            scans,
+            [scan for scan in scans if scan.name in self._outlines and scan.label in TUMOURS],
+            _digest(
+                describe_scans(scans, self._outlines),
+                [getattr(self._recipe, name) for name in names],
+                dataclasses.asdict(self._recipe.distortion),
+                self._seed,
+            ),
+        )
+
+    def _pool_of(self, scan: Scan) -> Pool:
+        return self._pools[self._fold(scan)]
+
+    def _counterfactual(self, example: Example, pool: Pool, rng: np.random.Generator) -> Example:
         """Sometimes the same head without its tumour, or with another's."""
         chance = rng.random()
-        if example.mask is None or not self._donors:
+        if example.mask is None or not pool.tumours:
             return example
         if example.label != NOTUMOR and chance < self._recipe.healed:
             healed = remove_tumour(example.pixels, example.mask, rng)
             return example if healed is None else Example(healed, NOTUMOR, NO_TUMOUR)
         if example.label == NOTUMOR and chance < self._recipe.pasted:
-            donor = self._donor(rng)
+            donor = _one_of(pool.tumours, rng)
             pasted = paste_tumour(example.pixels, donor.pixels(), self._mask(donor), rng)
             return example if pasted is None else Example(pasted[0], donor.label, pasted[1])
         return example
 
-    def _patched(self, example: Example, rng: np.random.Generator) -> Example:
+    def _patched(self, example: Example, pool: Pool, rng: np.random.Generator) -> Example:
         """Sometimes with healthy tissue moved, whatever the picture shows."""
         chance = rng.random()
-        if example.mask is None or not self._donors or chance >= self._recipe.patched:
+        if example.mask is None or not pool.tumours or chance >= self._recipe.patched:
             return example
-        shape = self._mask(self._donor(rng))
+        shape = self._mask(_one_of(pool.tumours, rng))
         patched = patch_tissue(example.pixels, example.mask, shape, rng)
         return example if patched is None else dataclasses.replace(example, pixels=patched)
 
-    def _donor(self, rng: np.random.Generator) -> Scan:
-        return self._donors[rng.integers(len(self._donors))]
+
+def _one_of(scans: Sequence[Scan], rng: np.random.Generator) -> Scan:
+    return scans[rng.integers(len(scans))]
+
+
+def _digest(*origin: Any) -> str:  # noqa: ANN401
+    return hashlib.sha256(json.dumps(origin).encode()).hexdigest()
 
 
 def describe_scans(

@@ -1,12 +1,12 @@
 """The frozen prefix's features, computed once for each view of each scan and kept on disk.
 
 Everything before block5 is frozen, so its output for one picture never changes. A cache is
-one folder, named by what its content depends on besides the scans (weights, network, how the
-views are drawn):
+one folder, named by the frozen network:
 
     key.json     those things, readable
     rows.f16     float16 rows of (14, 14, 512), appended as they are computed
-    index.csv    a line a row, in order: SHA-256 of the scan's file, view, CRC-32 of the row
+    index.csv    a line a row, in order: SHA-256 of what the picture follows from, number of the
+                 view, CRC-32 of the row
 
 A row exists only once its index line is written, and is used only if its checksum fits, so
 an interrupted extraction resumes and a damaged row is computed anew.
@@ -22,7 +22,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, NamedTuple, Protocol
 
 import keras
 import numpy as np
@@ -39,16 +39,17 @@ ROW_BYTES = int(np.prod(FEATURE_SHAPE)) * 2
 
 
 class View(NamedTuple):
-    """Names one row: a scan's SHA-256 and the number of its augmented view."""
+    """Names one row."""
 
-    digest: str
+    source: str  # see Pictures.source
     view: int
 
 
 class Pictures(Protocol):
     """Numbered views of scans: train.augment.AugmentedViews, train.examples.Examples."""
 
-    key: dict[str, Any]  # what they depend on, besides the scan and the number
+    def source(self, scan: Scan, view: int) -> str:
+        """SHA-256 of what the picture follows from; that of the scan's file for view 0."""
 
     def pixels(self, scan: Scan, view: int) -> np.ndarray:
         """uint8 (224, 224, 3), RGB; view 0 is the scan as it is."""
@@ -68,7 +69,6 @@ class FeatureCache:
         key = {
             "weights": weights_digest(prefix),
             "pixels": f"Pillow BILINEAR to {INPUT_SIZE}, RGB, Caffe means",
-            **pictures.key,
         }
         if (precision := prefix.layers[-1].compute_dtype) != "float32":
             key["precision"] = precision
@@ -86,7 +86,7 @@ class FeatureCache:
         Returns:
             int64 (scans, views): each view's row in `rows()`.
         """
-        wanted = [View(scan.digest, view) for scan in scans for view in range(views)]
+        wanted = [self._view(scan, view) for scan in scans for view in range(views)]
         self._check(wanted)
         if not self._checked.keys() >= set(wanted):
             with FileLock(self.folder / "lock"):
@@ -98,6 +98,9 @@ class FeatureCache:
         """All rows, float16 (rows, 14, 14, 512), memory-mapped, read-only."""
         count = self._rows_path.stat().st_size // ROW_BYTES
         return np.memmap(self._rows_path, np.float16, "r", shape=(count, *FEATURE_SHAPE))
+
+    def _view(self, scan: Scan, view: int) -> View:
+        return View(self._pictures.source(scan, view), view)
 
     def _check(self, wanted: Sequence[View]) -> None:
         """Take up the wanted rows that are there and fit their checksum."""
@@ -122,10 +125,10 @@ class FeatureCache:
 
     def _extract(self, scans: Sequence[Scan], views: int) -> None:
         todo = {
-            View(scan.digest, view): scan
+            self._view(scan, view): scan
             for scan in scans
             for view in range(views)
-            if View(scan.digest, view) not in self._checked
+            if self._view(scan, view) not in self._checked
         }
         if not todo:
             return
@@ -180,7 +183,7 @@ def weights_digest(model: keras.Model) -> str:
 
 
 def _line(view: View, crc: int) -> str:
-    return f"{view.digest},{view.view},{crc:08x}\n"
+    return f"{view.source},{view.view},{crc:08x}\n"
 
 
 def _parse(line: bytes) -> tuple[View, int] | None:

@@ -80,9 +80,9 @@ class RobustRecipe:
     attention: float = 0.5  # weight of the term that asks Grad-CAM to lie on the tumour
     emptiness: float = 0.2  # within that term, of tumour evidence where there is no tumour
     average: float = 0.1  # of the weights, over about this share of a stage's steps
-    healed: float = 0.15  # how often an outlined tumour is replaced by healthy tissue
-    pasted: float = 0.25  # how often a tumour-free scan is given one
-    patched: float = 0.15  # how often healthy tissue is pasted elsewhere, as a decoy
+    healed: float = 0.25  # how often an outlined tumour is replaced by healthy tissue
+    pasted: float = 0.4  # how often a tumour-free scan is given one
+    patched: float = 0.25  # how often healthy tissue is pasted elsewhere, as a decoy
     distortion: Distortion = Distortion()
 
     def with_epochs(self, epochs: int) -> RobustRecipe:

@@ -88,8 +88,12 @@ def test_a_second_run_computes_nothing(make, few):
     assert make.computed == len(few) * VIEWS
 
 
-def test_another_seed_is_another_cache(make):
-    assert make(0).folder != make(1).folder
+def test_another_seed_shares_the_scans_as_they_are_and_nothing_else(make, few):
+    first, second = make(0), make(1)
+    assert first.folder == second.folder
+    rows = [cache.rows_of(few, VIEWS) for cache in (first, second)]
+    assert (rows[0][:, 0] == rows[1][:, 0]).all()
+    assert not set(rows[0][:, 1:].flat) & set(rows[1][:, 1:].flat)
 
 
 def test_an_interrupted_extraction_resumes(make, few, monkeypatch):

@@ -16,6 +16,7 @@ from train.attention import maps_of, outlined
 from train.dataset import UNKNOWN_TUMOUR, Scan, find_scans
 from train.examples import Example, Examples, targets_of
 from train.fit import Fit, fit, predict_logits
+from train.folds import Placed
 from train.gradcam import TUMOURS, explained_network
 from train.head import solid_head
 from train.outlines import Outline, covered
@@ -173,10 +174,20 @@ def test_a_view_is_drawn_by_its_number_and_seed(examples, training, outlines):
     assert np.array_equal(examples.draw(scan, 1).pixels, examples.draw(scan, 1).pixels)
     assert not np.array_equal(examples.draw(scan, 1).pixels, examples.draw(scan, 2).pixels)
     other = Examples(training, outlines, RECIPE, seed=1)
-    assert other.key != examples.key
+    assert other.source(scan, 1) != examples.source(scan, 1)
+    assert other.source(scan, 0) == examples.source(scan, 0) == scan.digest
     assert not np.array_equal(examples.draw(scan, 1).pixels, other.draw(scan, 1).pixels)
-    fewer = Examples(training[1:], outlines, RECIPE, seed=1)
-    assert fewer.key != other.key, "tumours and grey levels come from the training side"
+
+
+def test_tumours_and_grey_levels_come_from_the_same_fold(training, outlines, monkeypatch):
+    placed = {scan.name: Placed(i % 2, scan.label, False) for i, scan in enumerate(training)}
+    monkeypatch.setattr("train.examples.read_folds", lambda: placed)
+    examples = Examples(training, outlines, RECIPE, seed=1)
+    alone = Examples(training[::2], outlines, RECIPE, seed=1)
+    fewer = Examples(training[2:], outlines, RECIPE, seed=1)
+    for scan in training[2::2]:
+        assert examples.source(scan, 1) == alone.source(scan, 1) != fewer.source(scan, 1)
+        assert np.array_equal(examples.draw(scan, 1).pixels, alone.draw(scan, 1).pixels)
 
 
 def test_what_is_wanted_of_the_maps(scans):
