@@ -176,6 +176,11 @@ def _open_session(path: Path, provider: str, threads: int | None) -> ort.Inferen
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads or 0
+    # Measured with the int8 model on 2 cores: without the arena 384 instead of 554 MB after a
+    # batch of 8, loaded in 0.10 instead of 0.17 s, no slower. The rest is best as it is: a thread
+    # a core (1: 1.8 times the time, 4: 1.5), all graph optimizations (extended: 1.1, basic: 2.4);
+    # spinning makes no difference.
+    options.enable_cpu_mem_arena = False
     try:
         return ort.InferenceSession(path, options, providers=[provider])
     except Exception as error:  # ONNX Runtime's own types share no base but this

@@ -3,6 +3,8 @@
     seed        train on Testing, test on Training: the original notebook's own way
     kaggle      the published split, also without the test images that have a copy in Training
     patient     five-fold cross-validation, no patient on two sides (train/folds.py)
+    published   nothing is trained: the model in --output, on the fold that `train.fit --train-on
+                patient` left out
     collection  tumours of a collection never trained on (--br35h), and the tumour-free scans of
                 one of the folds
 
@@ -35,7 +37,7 @@ from train.command import (
 )
 from train.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
 from train.duplicates import Pairs, find_pairs, related_groups
-from train.fit import Fit, fit, predict_logits
+from train.fit import FOLD, Fit, fit, load_fit, predict_logits
 from train.folds import FOLDS, patient_sides
 from train.scoring import accuracy_interval, score
 from train.split import split
@@ -171,7 +173,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m train.evaluate", description=__doc__.split(":")[0] + "."
     )
     parser.add_argument(
-        "--protocol", choices=("seed", "kaggle", "patient", "collection"), required=True
+        "--protocol",
+        choices=("seed", "kaggle", "patient", "published", "collection"),
+        required=True,
     )
     add_training_arguments(parser)
     parser.add_argument("--br35h", type=Path, metavar="DIR", help="br35h_tumour, for `collection`")
@@ -210,6 +214,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.fold is not None:
             print(f"fold {args.fold} is in {args.cache}; the protocol needs all {FOLDS}")
             return 0
+    elif args.protocol == "published":
+        sides = patient_sides(scans)[FOLD]
+        tested = _test(load_fit(args.output, sides, args.cache), sides.tested, sides.labels)
     else:
         sides = (testing, training) if args.protocol == "seed" else (training, testing)
         tested = published_split(*sides, recipe.validation, args.seed, train)

@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from serve.artifacts import KERAS_NAME, replacing, sha256, write_metrics
+from serve.artifacts import KERAS_NAME, read_metrics, replacing, sha256, write_metrics
 from train.augment import AugmentedViews
 from train.calibration import fit_temperature
 from train.collection import read_br35h
@@ -29,7 +29,7 @@ from train.command import (
 from train.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
 from train.devices import all_gpus
 from train.features import FeatureCache
-from train.folds import patient_sides
+from train.folds import Sides, patient_sides
 from train.loop import write_log
 from train.model import (
     MODEL_VERSION,
@@ -89,23 +89,38 @@ def fit(
     print(f"validation  {len(validation)}: {class_counts(validation)}")
     with all_gpus():
         if isinstance(recipe, RobustRecipe):
-            model, runs = train_robust(
+            model, run = train_robust(
                 training, validation, outlines or {}, recipe, seed, base_weights, cache
             )
         else:
             model, run = train_seed(training, validation, recipe, seed, base_weights, cache)
-            runs = [run]
     round_to_float16(model)
-    history = [entry for run in runs for entry in run.history]
     return Fit(
         model,
         trainable_suffix(model),
         FeatureCache(cache, frozen_prefix(model), AugmentedViews(Recipe(), seed)),
-        [entry | {"epoch": number} for number, entry in enumerate(history, start=1)],
-        len(history) - len(runs[-1].history) + runs[-1].best,
+        run.history,
+        run.best,
         training,
         validation,
     )
+
+
+def load_fit(folder: Path, sides: Sides, cache: Path) -> Fit:
+    """The training that `folder`/brain_tumor_vgg16.keras came from, as far as it is left.
+
+    Raises:
+        DatasetError: there is no such model, or it was not trained on the first fold's sides.
+    """
+    trained_on = read_metrics(folder).get("model", {}).get("trained_on", "")
+    if not trained_on.startswith("patient"):
+        raise DatasetError(f"{folder}: its model left no patients out (--train-on patient)")
+    try:
+        model = keras.models.load_model(folder / KERAS_NAME, compile=False)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{folder / KERAS_NAME}: no model ({error})") from error
+    features = FeatureCache(cache, frozen_prefix(model), AugmentedViews(Recipe(), seed=0))
+    return Fit(model, trainable_suffix(model), features, [], 0, sides.training, sides.validation)
 
 
 def predict_logits(done: Fit, scans: Sequence[Scan]) -> np.ndarray:

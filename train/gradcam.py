@@ -12,9 +12,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from serve.artifacts import INPUT_SIZE, LABELS
+from serve.artifacts import LABELS
 from train.dataset import UNKNOWN_TUMOUR
-from train.model import FEATURE_SHAPE, HEAD_LAYERS, TRAINED_LAYERS, convolutions
+from train.model import FEATURE_SHAPE, HEAD_LAYERS, TRAINED_LAYERS
 
 TUMOURS = [i for i, name in enumerate(LABELS) if name != "notumor"]
 MAPS = len(LABELS) + 1  # a map a class, and the likeliest tumour's
@@ -48,34 +48,20 @@ class ClassMaps(keras.layers.Layer):
         return ops.concatenate([maps, likeliest[:, None]], axis=1)
 
 
-def explained_network(model: keras.Model) -> keras.Model:
-    """RGB 0 to 255, float32 (N, 224, 224, 3) -> {"logits": (N, 4), "maps": (N, 5, 14, 14)}.
+def explained_suffix(model: keras.Model) -> keras.Model:
+    """block4_pool, float32 (N, 14, 14, 512) -> {"logits": (N, 4), "maps": (N, 5, 14, 14)}.
 
     Made of `model`'s own layers: what is trained here is trained there.
     """
-    image = keras.Input((INPUT_SIZE, INPUT_SIZE, 3), name="image")
-    x = keras.applications.vgg16.preprocess_input(image)
-    names = [layer.name for layer in convolutions(model)] + list(HEAD_LAYERS)
-    return _explained(model, image, x, names)
-
-
-def explained_suffix(model: keras.Model) -> keras.Model:
-    """block4_pool, float32 (N, 14, 14, 512) -> the same as `explained_network`."""
-    features = keras.Input(FEATURE_SHAPE, name="block4_pool")
-    return _explained(model, features, features, TRAINED_LAYERS + HEAD_LAYERS)
+    features = x = keras.Input(FEATURE_SHAPE, name="block4_pool")
+    outputs = {}
+    for name in TRAINED_LAYERS + HEAD_LAYERS:
+        outputs[name] = x = model.get_layer(name)(x)
+    maps = ClassMaps(model.get_layer("hidden"), model.get_layer("logits"))
+    tensors = [outputs[name] for name in ("block5_conv3", "hidden", "logits")]
+    return keras.Model(features, {"logits": x, "maps": maps(tensors)}, name="explained")
 
 
 def maps_of_classes(maps: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Each scan's own map, (N, 14, 14), of (N, 5, 14, 14) and labels (N,), unknown ones too."""
     return maps[np.arange(len(maps)), labels]
-
-
-def _explained(
-    model: keras.Model, inputs: keras.KerasTensor, x: keras.KerasTensor, names: list[str]
-) -> keras.Model:
-    outputs = {}
-    for name in names:
-        outputs[name] = x = model.get_layer(name)(x)
-    maps = ClassMaps(model.get_layer("hidden"), model.get_layer("logits"))
-    tensors = [outputs[name] for name in ("block5_conv3", "hidden", "logits")]
-    return keras.Model(inputs, {"logits": x, "maps": maps(tensors)}, name="explained")

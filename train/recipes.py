@@ -28,14 +28,6 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Some epochs of Adam, its rate falling to zero along a cosine."""
-
-    epochs: int
-    learning_rate: float  # at the start
-
-
-@dataclass(frozen=True)
 class Distortion:
     """How far train/distort.py goes; ranges are drawn from uniformly."""
 
@@ -68,30 +60,25 @@ class Distortion:
 class RobustRecipe:
     """The recipe that is shown where the tumour is (train/robust.py)."""
 
-    top: Stage = Stage(epochs=8, learning_rate=2e-4)  # block5 and the head, on cached features
-    deep: Stage = Stage(epochs=3, learning_rate=5e-5)  # block4 as well, on fresh pictures
+    learning_rate: float = 2e-4  # of Adam at the start, falling to zero along a cosine
     batch_size: int = 32
+    epochs: int = 2
     validation: float = 0.2  # share of the training images
     dropout_flat: float = 0.3
     hidden_units: int = 128
     dropout_hidden: float = 0.2
-    views: int = 3  # of each training image for the first stage, the first one as it is
+    views: int = 2  # of each training image, the first one as it is
     smoothing: float = 0.05  # of the labels
     attention: float = 0.5  # weight of the term that asks Grad-CAM to lie on the tumour
     emptiness: float = 0.2  # within that term, of tumour evidence where there is no tumour
-    average: float = 0.1  # of the weights, over about this share of a stage's steps
+    average: float = 0.1  # of the weights, over about this share of the steps
     healed: float = 0.25  # how often an outlined tumour is replaced by healthy tissue
     pasted: float = 0.4  # how often a tumour-free scan is given one
     patched: float = 0.25  # how often healthy tissue is pasted elsewhere, as a decoy
     distortion: Distortion = Distortion()
 
     def with_epochs(self, epochs: int) -> RobustRecipe:
-        """That many in each stage."""
-        return dataclasses.replace(
-            self,
-            top=dataclasses.replace(self.top, epochs=epochs),
-            deep=dataclasses.replace(self.deep, epochs=epochs),
-        )
+        return dataclasses.replace(self, epochs=epochs)
 
 
 RECIPES: dict[str, Recipe | RobustRecipe] = {"seed": Recipe(), "robust": RobustRecipe()}

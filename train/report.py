@@ -268,13 +268,20 @@ def folder(metrics: dict[str, Any]) -> str:
 
 def serving(metrics: dict[str, Any]) -> str:
     figures = metrics["serving"]
-    return (
+    text = (
         f"With {figures['clients']} clients at once for {figures['seconds']:.0f} s on "
         f"{figures['cores']} cores it gave {figures['answers_per_second']:.1f} answers a second, "
         f"after {figures['median_seconds']:.1f} s (median; 95th percentile "
         f"{figures['p95_seconds']:.1f} s); memory grew by {_percent(figures['memory_growth'])} "
         f"within {figures['memory_seconds']:.0f} s (`python -m tests.space.load`).\n"
     )
+    if page := metrics.get("page"):
+        text += (
+            f"On {page['cores']} cores a visitor sees the page after "
+            f"{page['first_paint_seconds']:.1f} s and an example's answer, maps and all, after "
+            f"{page['answer_seconds']:.1f} s (medians; `python -m tests.space.page_speed`).\n"
+        )
+    return text
 
 
 def protocols(metrics: dict[str, Any]) -> str:
