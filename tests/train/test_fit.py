@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import shutil
 import signal
@@ -15,8 +14,11 @@ import keras
 import numpy as np
 import pytest
 
-from serve.artifacts import MODELS, OOD_NAME
+from serve.artifacts import KERAS_NAME, MODELS, OOD_NAME, write_metrics
 from tests.conftest import ROOT, run
+from train.dataset import DatasetError, find_scans
+from train.fit import load_fit, predict_logits
+from train.folds import Sides
 from train.recipes import RECIPES
 
 EPOCHS = 4
@@ -148,15 +150,27 @@ def test_bad_input_is_one_line(small_dataset, base_weights, tmp_path):
         assert message in error
 
 
-def test_the_seed_recipes_caches_keep_their_names(trained):
-    """Features and runs of earlier versions go on being found."""
-    (features,) = trained.glob("cache/features-*")
-    key = json.loads((features / "key.json").read_text())
-    assert list(key) == ["weights", "pixels", "brightness", "contrast", "seed"]
-    assert list(dataclasses.asdict(RECIPES["seed"])) == [
-        *("learning_rate", "batch_size", "epochs", "patience", "validation", "dropout_flat"),
-        *("hidden_units", "dropout_hidden", "views", "brightness", "contrast"),
-    ]
+def published(folder, trained_on):
+    """A folder with the committed checkpoint, said to be trained on that."""
+    shutil.copy(MODELS / KERAS_NAME, folder)
+    write_metrics(folder, "model", {"trained_on": trained_on})
+
+
+def test_a_published_model_is_tested_as_it_is(small_dataset, tmp_path):
+    published(tmp_path, "patient, 9 images")
+    tested = find_scans(small_dataset, "Testing")[:4]
+    done = load_fit(tmp_path, Sides([], [], tested, []), tmp_path / "cache")
+    model = keras.models.load_model(MODELS / KERAS_NAME, compile=False)
+    logits = keras.Model(model.inputs, model.get_layer("logits").output)
+    expected = logits.predict_on_batch(np.stack([s.pixels() for s in tested]).astype(np.float32))
+    found = predict_logits(done, tested)
+    np.testing.assert_allclose(found, expected, atol=2e-3 * np.abs(expected).max())
+
+
+def test_a_model_that_left_no_patients_out_has_no_honest_figure(tmp_path):
+    published(tmp_path, "Training, 9 images")
+    with pytest.raises(DatasetError, match="left no patients out"):
+        load_fit(tmp_path, Sides([], [], [], []), tmp_path / "cache")
 
 
 def test_the_seed_recipe_is_as_documented():
