@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from serve.artifacts import LABELS, METRICS_NAME, replacing, write_metrics
+from serve.artifacts import LABELS, METRICS_NAME, read_metrics, replacing, write_metrics
 from train.calibration import brier_score, calibration_error, fit_temperature
 from train.collection import NOTUMOR, Unseen, read_br35h, score_collection
 from train.command import (
@@ -187,6 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     recipe, slices = read_training_arguments(args)
+    recipe_name = args.recipe
     training, testing = (find_scans(args.data, part) for part in PARTS)
     scans = training + testing
 
@@ -215,6 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"fold {args.fold} is in {args.cache}; the protocol needs all {FOLDS}")
             return 0
     elif args.protocol == "published":
+        recipe_name = read_metrics(args.output).get("model", {}).get("recipe")
         sides = patient_sides(scans)[FOLD]
         tested = _test(load_fit(args.output, sides, args.cache), sides.tested, sides.labels)
     else:
@@ -228,7 +230,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     group_of = {scan.name: group for scan, group in zip(scans, groups_of_all, strict=True)}
     groups = np.array([group_of[scan.name] for scan in tested.scans])
     right = tested.probabilities.argmax(1) == tested.labels
-    figures |= {"accuracy_ci": accuracy_interval(right, groups), "recipe": args.recipe}
+    figures |= {"accuracy_ci": accuracy_interval(right, groups), "recipe": recipe_name}
     if args.protocol == "kaggle":
         figures |= without_copies(tested, scans, pairs)
     print(table(figures))
