@@ -157,19 +157,18 @@ def _row(one: Prediction | InvalidImageError, labels: Sequence[str], record: Tra
     if isinstance(one, InvalidImageError):
         cells = ["", "", *("" for _ in labels), escape(one.reason)]
         return _cells(one.name, cells, ' class="failed"')
+    note = _note(one, record)
+    if not one.brain_mri:
+        return _cells(one.path, ["none", "", *("" for _ in labels), note], "")
     shares = [text.percent(one.probabilities[label]) for label in labels]
     return _cells(
-        one.path, [_class(one), text.percent(one.confidence), *shares, _note(one, record)], ""
+        one.path, [text.class_name(one.label), text.percent(one.confidence), *shares, note], ""
     )
 
 
 def _cells(name: str, cells: Sequence[str], attributes: str) -> str:
     rest = "".join(f"<td>{cell}</td>" for cell in cells)
     return f'<tr{attributes}><th scope="row">{escape(name)}</th>{rest}</tr>'
-
-
-def _class(prediction: Prediction) -> str:
-    return text.class_name(prediction.label) if prediction.brain_mri else "none"
 
 
 def _note(prediction: Prediction, record: TrackRecord) -> str:
@@ -190,11 +189,12 @@ def _csv(
     for one in answers:
         if isinstance(one, InvalidImageError):
             writer.writerow([one.name, "", "", *("" for _ in labels), one.reason])
+        elif not one.brain_mri:
+            writer.writerow([one.path, "", "", *("" for _ in labels), _note(one, record)])
         else:
             shares = [f"{one.probabilities[label]:.6f}" for label in labels]
-            label = one.label if one.brain_mri else ""
-            note = _note(one, record)
-            writer.writerow([one.path, label, f"{one.confidence:.6f}", *shares, note])
+            confidence = f"{one.confidence:.6f}"
+            writer.writerow([one.path, one.label, confidence, *shares, _note(one, record)])
     return file.getvalue()
 
 

@@ -12,6 +12,19 @@ window.setOpacity = (opacity) => {
   document.documentElement.style.setProperty("--heat-opacity", opacity);
 };
 
+// Arrow keys go from class to class, as in any group of radio buttons: Gradio gives each of them
+// a group of its own.
+const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+document.addEventListener("keydown", (event) => {
+  const classes = [...document.querySelectorAll("#shown-class input")];
+  const from = classes.indexOf(event.target);
+  if (from < 0 || !(event.key in STEPS)) return;
+  event.preventDefault();
+  const next = classes.at((from + STEPS[event.key]) % classes.length);
+  next.focus();
+  next.click();
+});
+
 // Ctrl+V anywhere on the page is a drop into the box.
 document.addEventListener("paste", (event) => {
   const files = event.clipboardData?.files;

@@ -72,6 +72,13 @@ def test_examples_by_keyboard_alone(open_page):
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     page.locator(layer_of("notumor")).wait_for()
+    for key, label in (
+        ("ArrowRight", "pituitary"),
+        ("ArrowDown", "glioma"),
+        ("ArrowLeft", "pituitary"),
+    ):
+        page.keyboard.press(key)
+        page.locator(layer_of(label)).wait_for()
 
 
 def test_class_and_opacity_ask_nothing_of_the_server(open_page):
@@ -171,11 +178,13 @@ def test_several_files(open_page, scans, bad_files, photograph):
     assert CLASSES[label_of(scans[3])] in rows[2]
     assert "the file is empty" in rows[1]
     assert "does not look like a brain MRI" in rows[3]
+    assert "%" not in rows[3]
     with page.expect_download() as download:
         page.get_by_role("link", name="Download as CSV").click()
     table = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
     assert [row["class"] for row in table] == ["glioma", "", "meningioma", "", "pituitary"]
     assert table[1]["note"] == "the file is empty"
+    assert table[3]["confidence"] == table[3]["glioma"] == ""
     shares = [float(table[0][label]) for label in CLASSES]
     assert sum(shares) == pytest.approx(1, abs=1e-4)
     assert max(shares) == pytest.approx(float(table[0]["confidence"]))
