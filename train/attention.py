@@ -28,13 +28,19 @@ import numpy as np
 
 from serve.artifacts import LABELS, METRICS_NAME, write_metrics
 from train.collection import NOTUMOR, read_br35h
-from train.command import add_training_arguments, one_line_errors, read_training_arguments
+from train.command import (
+    add_training_arguments,
+    one_line_errors,
+    read_training_arguments,
+    section_of,
+)
 from train.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans
 from train.fit import Fit, fit
 from train.folds import patient_sides
 from train.gradcam import explained_suffix, maps_of_classes
 from train.head import head_of, moved_mask
 from train.outlines import Outline, br35h_outlines, covered, figshare_outlines
+from train.recipes import DEFAULT_RECIPE
 from train.samples import choose_samples, plot_samples
 
 STEP = 8  # every eighth scan is painted over
@@ -210,9 +216,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         figures["br35h"] = {part: by_class["all"] for part, by_class in summary.items()}
     for part, by_class in figures.items():
         print(part, by_class)
-    plot_samples(samples, args.output / "report" / "samples.png")
-    write_metrics(args.output, "attention", figures)
-    print(f"wrote attention of {args.output / METRICS_NAME}")
+    if args.recipe == DEFAULT_RECIPE:
+        plot_samples(samples, args.output / "report" / "samples.png")
+    section = section_of(args.recipe, "attention")
+    write_metrics(args.output, section, figures)
+    print(f"wrote {section} of {args.output / METRICS_NAME}")
     return 0
 
 

@@ -53,9 +53,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe", choices=RECIPES, default=DEFAULT_RECIPE, help=f"default: {DEFAULT_RECIPE}"
     )
-    parser.add_argument(
-        "--epochs", type=_positive, metavar="N", help="of each stage (default: the recipe's)"
-    )
+    parser.add_argument("--epochs", type=_positive, metavar="N", help="default: the recipe's")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
 
 
@@ -88,6 +86,11 @@ def read_figshare_outlines(
     if not slices:
         raise DatasetError("--slices figshare_slices.csv tells which mask is whose: name it")
     return figshare_outlines(scans, slices, args.masks)
+
+
+def section_of(recipe: str, name: str) -> str:
+    """Where a recipe's figures `name` stand in metrics.json: apart, unless it is the default."""
+    return name if recipe == DEFAULT_RECIPE else f"recipes.{recipe}.{name}"
 
 
 def one_line_errors(main: Callable[[], int]) -> int:

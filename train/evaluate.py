@@ -34,11 +34,13 @@ from train.command import (
     one_line_errors,
     read_figshare_outlines,
     read_training_arguments,
+    section_of,
 )
 from train.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
 from train.duplicates import Pairs, find_pairs, related_groups
 from train.fit import FOLD, Fit, fit, load_fit, predict_logits
 from train.folds import FOLDS, patient_sides
+from train.recipes import DEFAULT_RECIPE
 from train.scoring import accuracy_interval, score
 from train.split import split
 
@@ -201,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise DatasetError("--br35h DIR names the collection that is tested on")
         figures = unseen_collection(scans, read_br35h(args.br35h, scans), train)
         print("\n".join(f"{name} {value:.4g}" for name, value in figures.items()))
-        write_metrics(args.output, "protocols.collection", figures)
+        write_metrics(args.output, section_of(args.recipe, "protocols.collection"), figures)
         return 0
     if args.protocol == "patient":
         folds = patient_sides(scans)
@@ -234,10 +236,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.protocol == "kaggle":
         figures |= without_copies(tested, scans, pairs)
     print(table(figures))
-    write_predictions(tested, args.output / "predictions" / f"{args.protocol}.csv")
-    write_metrics(args.output, f"protocols.{args.protocol}", figures)
-    write_metrics(args.output, f"calibration.{args.protocol}", calibration(tested))
-    print(f"wrote protocols.{args.protocol} of {args.output / METRICS_NAME}")
+    if recipe_name == DEFAULT_RECIPE:
+        write_predictions(tested, args.output / "predictions" / f"{args.protocol}.csv")
+    section = section_of(recipe_name, f"protocols.{args.protocol}")
+    write_metrics(args.output, section, figures)
+    scaling = section_of(recipe_name, f"calibration.{args.protocol}")
+    write_metrics(args.output, scaling, calibration(tested))
+    print(f"wrote {section} of {args.output / METRICS_NAME}")
     return 0
 
 

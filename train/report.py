@@ -21,6 +21,7 @@ from serve.artifacts import LABELS, MODELS, read_metrics, replacing
 from train.dataset import DatasetError
 from train.plots import plot_confidence, plot_confusion, plot_reliability, plot_roc, plot_table
 from train.predictions import PROTOCOLS, TABLES, Predictions, read_protocols
+from train.recipes import DEFAULT_RECIPE
 
 README, CARD = MODELS.parent / "README.md", MODELS / "README.md"
 PREDICTIONS, REPORT = MODELS / "predictions", MODELS / "report"
@@ -76,10 +77,9 @@ PICTURES: dict[str, Callable[[Mapping[str, Predictions], Path], None]] = {
 def kaggle(metrics: dict[str, Any]) -> str:
     ours, peer = metrics["protocols"]["kaggle"], metrics["benchmark"]["peer"]
     version = metrics["benchmark"]["cold_start"]["peer_version"]
-    low, high = ours["accuracy_ci"]
     rows = [
         ("this model", _percent(ours["accuracy"])),
-        ("95 % confidence interval, over groups", f"{_percent(low)} to {_percent(high)}"),
+        ("95 % confidence interval, over groups", _interval(ours)),
         (
             f"on the {ours['images_without_duplicates']} of which no copy was trained on",
             _percent(ours["accuracy_without_duplicates"]),
@@ -155,34 +155,36 @@ def audit(metrics: dict[str, Any]) -> str:
 
 
 def honest(metrics: dict[str, Any]) -> str:
-    patient, unseen = metrics["protocols"]["patient"], metrics["protocols"]["collection"]
-    low, high = patient["accuracy_ci"]
-    pointing, ood = metrics["attention"]["pointing_game"], metrics["ood"]
-    above = patient["confidence"]
-    rows = [
-        (
-            "accuracy on patients never seen (95 % interval)",
-            f"{_percent(patient['accuracy'])} ({_percent(low)} to {_percent(high)})",
+    parts = {DEFAULT_RECIPE: metrics} | metrics.get("recipes", {})
+    columns = {f"`{recipe}` recipe": _honest_figures(part) for recipe, part in parts.items()}
+    rows = _rows(list(_honest_figures(metrics)), columns)
+    ood = metrics["ood"]
+    for text, key in (
+        (f"{ood['pictures']} pictures that are no brain MRI: recognized", "refused"),
+        (f"{ood['scans']:,} scans: taken for no brain MRI", "scans_refused"),
+    ):
+        rows.append([text, *([_percent(ood[key])] * len(columns))])
+    return _table(("what can be expected", *columns), rows)
+
+
+def _honest_figures(part: dict[str, Any]) -> dict[str, str]:
+    """What one recipe's models did on patients and tumours that none of them had seen."""
+    patient, unseen = part["protocols"]["patient"], part["protocols"]["collection"]
+    pointing, above = part["attention"]["pointing_game"], patient["confidence"]
+    return {
+        "accuracy on patients never seen (95 % interval)": (
+            f"{_percent(patient['accuracy'])} ({_interval(patient)})"
         ),
-        (
-            f"answers above 90 % confidence that are right ({_percent(above['share_above_90'])} "
-            "of the images get such an answer)",
-            _percent(above["accuracy_above_90"]),
+        "answers above 90 % confidence that are right (share of images with such an answer)": (
+            f"{_percent(above['accuracy_above_90'])} ({_percent(above['share_above_90'])})"
         ),
-        (
-            "tumours of a collection never seen that are found, where 90 % of the tumour-free "
-            "scans are recognized",
-            _percent(unseen["sensitivity_at_specificity_90"]),
+        "tumours of a collection never seen that are found, where 90 % of the tumour-free scans "
+        "are recognized": _percent(unseen["sensitivity_at_specificity_90"]),
+        "Grad-CAM's maximum lies on the tumour, where its class is right": _percent(
+            pointing["all"]
         ),
-        (
-            "Grad-CAM's maximum lies on the tumour, where its class is right",
-            _percent(pointing["all"]),
-        ),
-        *((f"of them, {name}", _percent(pointing[name])) for name in TUMOURS),
-        (f"{ood['pictures']} pictures that are no brain MRI: recognized", _percent(ood["refused"])),
-        (f"{ood['scans']:,} scans: taken for no brain MRI", _percent(ood["scans_refused"])),
-    ]
-    return _table(("what can be expected", "measured"), rows)
+        **{f"of them, {name}": _percent(pointing[name]) for name in TUMOURS},
+    }
 
 
 def training(metrics: dict[str, Any]) -> str:
@@ -529,6 +531,11 @@ def _reported(share: float) -> str:
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _interval(figures: Mapping[str, Any]) -> str:
+    low, high = figures["accuracy_ci"]
+    return f"{_percent(low)} to {_percent(high)}"
 
 
 def _percent(share: float | None) -> str:

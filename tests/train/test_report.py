@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import defaultdict
 
 import numpy as np
@@ -13,6 +14,7 @@ from serve.artifacts import LABELS, read_metrics
 from tests.conftest import run
 from train.dataset import DatasetError
 from train.predictions import CURVE_POINTS, read_predictions, read_protocols
+from train.recipes import DEFAULT_RECIPE
 from train.report import (
     BLOCK,
     BLOCKS,
@@ -67,6 +69,19 @@ def test_every_block_stands_on_a_page():
 @pytest.mark.parametrize("name", MEASURED)
 def test_what_was_measured_is_quoted(name):
     assert render(name, read_metrics()) != NOT_MEASURED
+
+
+def test_recipes_stand_side_by_side():
+    metrics = read_metrics()
+    metrics["recipes"] = {"other": json.loads(json.dumps(metrics))}
+    metrics["recipes"]["other"]["protocols"]["patient"]["accuracy"] = 0.123
+    lines = render("honest", metrics).splitlines()
+    assert lines[0].endswith(f"| `{DEFAULT_RECIPE}` recipe | `other` recipe |")
+    own = metrics["protocols"]["patient"]["accuracy"]
+    assert f"| {own:.1%} (".replace("%", " %") in lines[2]
+    assert "| 12.3 % (" in lines[2]
+    del metrics["recipes"]
+    assert "other" not in render("honest", metrics)
 
 
 def test_an_audit_without_slices_says_what_it_found():
