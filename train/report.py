@@ -155,8 +155,11 @@ def audit(metrics: dict[str, Any]) -> str:
 
 
 def honest(metrics: dict[str, Any]) -> str:
-    parts = {DEFAULT_RECIPE: metrics} | metrics.get("recipes", {})
-    columns = {f"`{recipe}` recipe": _honest_figures(part) for recipe, part in parts.items()}
+    others = {name: part for name, part in metrics.get("recipes", {}).items() if _complete(part)}
+    columns = {
+        f"`{recipe}` recipe": _honest_figures(part)
+        for recipe, part in ({DEFAULT_RECIPE: metrics} | others).items()
+    }
     rows = _rows(list(_honest_figures(metrics)), columns)
     ood = metrics["ood"]
     for text, key in (
@@ -165,6 +168,11 @@ def honest(metrics: dict[str, Any]) -> str:
     ):
         rows.append([text, *([_percent(ood[key])] * len(columns))])
     return _table(("what can be expected", *columns), rows)
+
+
+def _complete(part: dict[str, Any]) -> bool:
+    """Was all measured of a recipe that `_honest_figures` quotes?"""
+    return "attention" in part and {"patient", "collection"} <= part.get("protocols", {}).keys()
 
 
 def _honest_figures(part: dict[str, Any]) -> dict[str, str]:

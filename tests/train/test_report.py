@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import csv
-import json
 from collections import defaultdict
 
 import numpy as np
@@ -73,15 +73,17 @@ def test_what_was_measured_is_quoted(name):
 
 def test_recipes_stand_side_by_side():
     metrics = read_metrics()
-    metrics["recipes"] = {"other": json.loads(json.dumps(metrics))}
+    metrics["recipes"] = {"other": copy.deepcopy(metrics)}
     metrics["recipes"]["other"]["protocols"]["patient"]["accuracy"] = 0.123
     lines = render("honest", metrics).splitlines()
     assert lines[0].endswith(f"| `{DEFAULT_RECIPE}` recipe | `other` recipe |")
     own = metrics["protocols"]["patient"]["accuracy"]
     assert f"| {own:.1%} (".replace("%", " %") in lines[2]
     assert "| 12.3 % (" in lines[2]
+    del metrics["recipes"]["other"]["protocols"]["collection"]  # half measured: not quoted
+    assert "`other`" not in render("honest", metrics)
     del metrics["recipes"]
-    assert "other" not in render("honest", metrics)
+    assert f"{own:.1%}".replace("%", " %") in render("honest", metrics)
 
 
 def test_an_audit_without_slices_says_what_it_found():
