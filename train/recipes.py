@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,12 @@ class Distortion:
 class RobustRecipe:
     """The recipe that is shown where the tumour is (train/robust.py)."""
 
+    USUAL_EPOCHS: ClassVar[int] = 4
+    LEAST_STEPS: ClassVar[int] = 380
+
     learning_rate: float = 2e-4  # of Adam at the start, falling to zero along a cosine
     batch_size: int = 32
-    epochs: int = 2
+    epochs: int | None = None  # as many as the number of images asks for, see `for_images`
     validation: float = 0.2  # share of the training images
     dropout_flat: float = 0.3
     hidden_units: int = 128
@@ -79,6 +83,12 @@ class RobustRecipe:
 
     def with_epochs(self, epochs: int) -> RobustRecipe:
         return dataclasses.replace(self, epochs=epochs)
+
+    def for_images(self, images: int) -> RobustRecipe:
+        """With its number of epochs: four, and more where few images make short epochs."""
+        steps = -(-images // self.batch_size)
+        chosen = self.epochs or max(self.USUAL_EPOCHS, -(-self.LEAST_STEPS // steps))
+        return self.with_epochs(chosen)
 
 
 RECIPES: dict[str, Recipe | RobustRecipe] = {"seed": Recipe(), "robust": RobustRecipe()}

@@ -39,6 +39,7 @@ def train_robust(
     cache: Path,
 ) -> tuple[keras.Model, Run]:
     """The best epoch's model, and the run; see `train.fit.fit`."""
+    recipe = recipe.for_images(len(training))
     model = build_model(recipe, base_weights)
     pooling_head(model, seed)
     examples = Examples(training, outlines, recipe, seed)

@@ -116,6 +116,12 @@ def test_only_block5_and_the_head_are_trained(trained, base_weights):
             assert same == (not layer.name.startswith("block5")), layer.name
 
 
+@pytest.mark.parametrize(("images", "epochs"), [(4566, 4), (3120, 4), (1050, 12)])
+def test_a_small_set_is_trained_on_for_more_epochs(images, epochs):
+    assert RobustRecipe().for_images(images).epochs == epochs
+    assert RobustRecipe().with_epochs(1).for_images(images).epochs == 1
+
+
 @pytest.fixture(scope="module")
 def examples(training, outlines) -> Examples:
     recipe = dataclasses.replace(RECIPE, healed=1.0, pasted=1.0)
