@@ -1,9 +1,10 @@
 """Make the int8 model, the fast one on CPUs: python -m export.quantize --data DIR
 
 Static quantization of the float32 ONNX model with ONNX Runtime's own tools (QDQ), calibrated on
-scans of DIR/Training. Weights per channel, of 7 bits: with 8, the products of two neighbours
-saturate 16 bits on CPUs without VNNI. The first convolution, the last dense layer, Grad-CAM and
-the out-of-distribution score stay float32; tensors and metadata are those of the float32 model.
+scans of DIR/Training that the published model was trained on. Weights per channel, of 7 bits:
+with 8, the products of two neighbours saturate 16 bits on CPUs without VNNI. The first
+convolution, the last dense layer, Grad-CAM and the out-of-distribution score stay float32;
+tensors and metadata are those of the float32 model.
 
 Afterwards both models answer for DIR/Testing (with --slices and --masks the pointing game, too),
 which is for reporting only.
@@ -12,6 +13,7 @@ which is for reporting only.
 from __future__ import annotations
 
 import argparse
+import csv
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -42,6 +44,8 @@ from serve.artifacts import INT8_NAME, LABELS, MODELS, ONNX_NAME, replacing, wri
 from serve.classifier import ModelError
 from serve.images import SUFFIXES, InvalidImageError, load_image
 
+FOLDS = MODELS.parent / "train" / "patient_folds.csv"
+LEARNT = {"2", "3", "4"}  # the training side of the published model
 SCANS_A_CLASS = 16  # to calibrate with
 LEAST_SAME = 0.98  # share of images that must get the same class
 
@@ -65,14 +69,21 @@ class Scans(CalibrationDataReader):
 
 
 def calibration_scans(training: Path) -> list[Path]:
-    """The same number of every class, spread evenly over its files.
+    """The same number of every class, spread evenly over the files that were trained on.
+
+    Of a dataset that is not in patient_folds.csv, over all files.
 
     Raises:
         QuantizeError: a class has none.
     """
+    with FOLDS.open(newline="") as file:
+        learnt = {row["file"] for row in csv.DictReader(file) if row["fold"] in LEARNT}
     chosen = []
     for label in LABELS:
-        paths = scans_of(training / label)
+        everything = scans_of(training / label)
+        names = (path.relative_to(training.parent).as_posix() for path in everything)
+        paths = [path for path, name in zip(everything, names, strict=True) if name in learnt]
+        paths = paths or everything
         if not paths:
             raise QuantizeError(f"{training / label}: no scans to calibrate with")
         chosen += paths[:: -(-len(paths) // SCANS_A_CLASS)]

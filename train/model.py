@@ -14,7 +14,7 @@ from keras import layers
 from serve.artifacts import INPUT_SIZE, LABELS, replacing
 from train.recipes import Recipe, RobustRecipe
 
-MODEL_VERSION = "0.1.0"
+MODEL_VERSION = "0.2.0"
 FEATURE_SHAPE = (INPUT_SIZE // 16, INPUT_SIZE // 16, 512)  # of block4_pool
 TRAINED_LAYERS = ("block5_conv1", "block5_conv2", "block5_conv3", "block5_pool")
 HEAD_LAYERS = ("flatten", "dropout_flat", "hidden", "dropout_hidden", "logits")

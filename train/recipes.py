@@ -92,4 +92,4 @@ class RobustRecipe:
 
 
 RECIPES: dict[str, Recipe | RobustRecipe] = {"seed": Recipe(), "robust": RobustRecipe()}
-DEFAULT_RECIPE = "seed"
+DEFAULT_RECIPE = "robust"

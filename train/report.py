@@ -78,7 +78,7 @@ def kaggle(metrics: dict[str, Any]) -> str:
     ours, peer = metrics["protocols"]["kaggle"], metrics["benchmark"]["peer"]
     version = metrics["benchmark"]["cold_start"]["peer_version"]
     rows = [
-        ("this model", _percent(ours["accuracy"])),
+        ("this recipe", _percent(ours["accuracy"])),
         ("95 % confidence interval, over groups", _interval(ours)),
         (
             f"on the {ours['images_without_duplicates']} of which no copy was trained on",
@@ -161,6 +161,12 @@ def honest(metrics: dict[str, Any]) -> str:
         for recipe, part in ({DEFAULT_RECIPE: metrics} | others).items()
     }
     rows = _rows(list(_honest_figures(metrics)), columns)
+    if own := metrics["protocols"].get("published"):
+        text = (
+            f"of them, the {own['images']:,} that the file in models/ was not trained on: that file"
+        )
+        figures = f"{_percent(own['accuracy'])} ({_interval(own)})"
+        rows.insert(1, [text, figures, *([UNKNOWN] * (len(columns) - 1))])
     ood = metrics["ood"]
     for text, key in (
         (f"{ood['pictures']} pictures that are no brain MRI: recognized", "refused"),

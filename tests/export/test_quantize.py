@@ -15,8 +15,9 @@ from export.agreement import (
     pointing_game,
     same_class,
 )
-from serve.artifacts import INT8_NAME, METRICS_NAME, MODELS, ONNX_NAME
+from serve.artifacts import INT8_NAME, LABELS, METRICS_NAME, MODELS, ONNX_NAME
 from tests.conftest import label_of, run
+from train.folds import read_folds
 
 
 def test_committed_models_answer_alike(scans):
@@ -63,6 +64,22 @@ def test_calibration_scans_are_spread_over_the_classes(small_dataset):
     assert len(set(chosen)) == len(chosen)
     assert {names.count(name) for name in set(names)} == {12}  # all there are, at most 16
     assert len(set(names)) == 4
+
+
+def test_what_the_published_model_held_out_calibrates_nothing(tmp_path):
+    placed = read_folds()
+    for label in LABELS:
+        names = [name for name in placed if name.startswith(f"Training/{label}/")]
+        near_a_cut = f"Training/{label}/near_a_cut.jpg"
+        for name in (
+            near_a_cut,
+            *(next(n for n in names if placed[n].fold == f) for f in range(5)),
+        ):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+    chosen = quantize.calibration_scans(tmp_path / "Training")
+    assert len(chosen) == 3 * len(LABELS)
+    assert all(placed[path.relative_to(tmp_path).as_posix()].fold > 1 for path in chosen)
 
 
 def test_no_data_is_one_line(tmp_path):

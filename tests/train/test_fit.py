@@ -138,14 +138,14 @@ def test_evaluate_writes_its_protocol(small_dataset, base_weights, tmp_path):
 
 def test_another_recipes_figures_stand_apart(small_dataset, base_weights, tmp_path):
     done = run(
-        *("-m", "train.evaluate", "--protocol", "kaggle", "--recipe", "robust", "--epochs", "1"),
+        *("-m", "train.evaluate", "--protocol", "kaggle", "--recipe", "seed", "--epochs", "1"),
         *("--data", small_dataset, "--base-weights", base_weights),
         *("--output", tmp_path / "models", "--cache", tmp_path / "cache"),
     )
     assert done.returncode == 0, done.stderr
     metrics = json.loads((tmp_path / "models" / "metrics.json").read_text())
     assert metrics.keys() == {"recipes"}
-    assert metrics["recipes"]["robust"]["protocols"]["kaggle"]["images"] == 16
+    assert metrics["recipes"]["seed"]["protocols"]["kaggle"]["images"] == 16
     assert not (tmp_path / "models" / "predictions").exists()
 
 
