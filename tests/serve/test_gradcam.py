@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from serve import BrainTumorClassifier
-from serve.artifacts import KERAS_NAME, MODELS
+from serve.artifacts import KERAS_NAME, LABELS, MODELS
 from serve.gradcam import GradCamError, KerasGradCam, explainer, keras_grad_cam
 from serve.images import load_pixels
-from tests.conftest import run
+from tests.conftest import label_of, run
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +47,13 @@ def test_both_engines_agree_on_every_class(classifier, grad_cam, scans, pixels):
     assert [one.label for one in answers] == [one.label for one in expected_answers]
 
 
-def test_each_map_is_scaled_to_a_maximum_of_1(maps):
+def test_each_map_with_evidence_is_scaled_to_a_maximum_of_1(maps, scans):
     assert maps.dtype == np.float32
     assert maps.min() == 0
-    assert maps.max(axis=(2, 3)) == pytest.approx(1)
+    peaks = maps.max(axis=(2, 3))
+    assert peaks[peaks > 0] == pytest.approx(1)
+    own = [LABELS.index(label_of(scan)) for scan in scans]
+    assert (peaks[np.arange(len(scans)), own] > 0).all()
 
 
 def test_no_positive_evidence_is_all_zeros(classifier, grad_cam):

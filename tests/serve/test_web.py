@@ -135,7 +135,8 @@ def test_examples_are_answered_as_in_python(visited, classifier, scans):
         expected, _ = explain(classifier, scan)
         assert answer["label"] == label_of(scan)
         probabilities = list(expected.probabilities.values())
-        assert answer["probabilities"] == pytest.approx(probabilities, abs=1e-3)
+        # the decoders of Chromium and Pillow differ by a grey level
+        assert answer["probabilities"] == pytest.approx(probabilities, abs=3e-3)
         assert answer["oodScore"] == pytest.approx(expected.ood_score, rel=1e-2)
         shown = visited.page.locator("#answer-card").inner_text()
         assert PLAIN_WORDS[label_of(scan)] in shown
@@ -168,7 +169,8 @@ def test_colours_keep_their_order_and_transparent_pixels_are_black(
     expected, _ = explain(classifier, tmp_path / "red.png")
     answer = visited.file(tmp_path / "red.png")
     probabilities = list(expected.probabilities.values())
-    assert answer["probabilities"] == pytest.approx(probabilities, abs=5e-3)
+    # red and blue exchanged, an opaque or a white ground differ by 0.17 and more
+    assert answer["probabilities"] == pytest.approx(probabilities, abs=5e-2)
     assert answer["oodScore"] == pytest.approx(expected.ood_score, rel=2e-2)
 
 

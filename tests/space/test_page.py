@@ -115,7 +115,8 @@ def test_a_photograph_is_refused_until_asked_for_anyway(open_page, photograph):
     assert not page.locator("#evidence").is_visible()
     page.get_by_role("button", name="Analyse anyway").click()
     page.locator(LAYER).wait_for()
-    assert page.locator(".answer h2").inner_text() in CLASSES.values()
+    heading = page.locator(".answer h2").inner_text()
+    assert heading in CLASSES.values() or heading.startswith("Unsure: ")
     assert NO_MRI in page.locator(".answer .warning").inner_text()
     assert "right on patients" not in page.locator(".answer").inner_text()
     page.get_by_role("button", name="Analyse anyway").wait_for(state="hidden")
@@ -144,7 +145,7 @@ def test_a_pasted_scan_is_classified(open_page):
     page = open_page()
     page.evaluate(
         """async () => {
-          const example = document.querySelector(".examples img").src;
+          const example = document.querySelector("[data-example='2'] img").src;
           const scan = await (await fetch(example)).blob();
           const clipboardData = new DataTransfer();
           clipboardData.items.add(new File([scan], "pasted.webp", { type: "image/webp" }));
@@ -152,7 +153,7 @@ def test_a_pasted_scan_is_classified(open_page):
         }"""
     )
     page.locator(".answer", has_text="pasted.webp").wait_for()
-    assert page.locator(".answer h2").inner_text() == CLASSES["glioma"]
+    assert page.locator(".answer h2").inner_text() == CLASSES["meningioma"]
 
 
 def test_a_files_name_is_text_and_no_markup(open_page, scans, tmp_path):
