@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image, ImageEnhance
@@ -25,9 +26,10 @@ class AugmentedViews:
         origin = (scan.digest, recipe.brightness, recipe.contrast, self._seed)
         return hashlib.sha256(repr(origin).encode()).hexdigest()
 
-    def pixels(self, scan: Scan, view: int) -> np.ndarray:
-        """uint8 (224, 224, 3), RGB."""
-        return augmented_view(scan.pixels(), scan.digest, view, self._recipe, self._seed)
+    def pixels(self, views: Sequence[tuple[Scan, int]]) -> Iterator[np.ndarray]:
+        """uint8 (224, 224, 3), RGB, of each view of a scan, in order."""
+        for scan, view in views:
+            yield augmented_view(scan.pixels(), scan.digest, view, self._recipe, self._seed)
 
 
 def augmented_view(

@@ -18,6 +18,7 @@ class DrawnViews(keras.utils.PyDataset):
         targets: an array, or a dictionary of them, of (scans, views, ...).
         batch_size: of scans.
         draw: numbers from which order and views are drawn.
+        plain: how often the first view is drawn; by default as often as any other.
     """
 
     def __init__(
@@ -27,11 +28,12 @@ class DrawnViews(keras.utils.PyDataset):
         targets: Any,  # noqa: ANN401
         batch_size: int,
         draw: Sequence[int],
+        plain: float | None = None,
     ) -> None:
         super().__init__()
         rng = np.random.default_rng(draw)
         order = rng.permutation(len(rows))
-        views = rng.integers(rows.shape[1], size=len(rows))[order]
+        views = _draw_views(rows.shape[1], len(rows), plain, rng)[order]
         self._features = features
         self._rows = rows[order, views]
         self._targets = keras.tree.map_structure(lambda t: t[order, views], targets)
@@ -44,3 +46,9 @@ class DrawnViews(keras.utils.PyDataset):
         batch = slice(index * self._batch_size, (index + 1) * self._batch_size)
         targets = keras.tree.map_structure(lambda t: t[batch], self._targets)
         return self._features[self._rows[batch]].astype(np.float32), targets
+
+
+def _draw_views(views: int, size: int, plain: float | None, rng: np.random.Generator) -> np.ndarray:
+    if plain is None:
+        return rng.integers(views, size=size)
+    return np.where(rng.random(size) < plain, 0, rng.integers(1, views, size=size))

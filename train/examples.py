@@ -13,11 +13,13 @@ import dataclasses
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
+from joblib import Parallel, cpu_count, delayed
 
 from serve.artifacts import INPUT_SIZE, LABELS
 from train.counterfactual import paste_tumour, patch_tissue, remove_tumour
@@ -29,6 +31,8 @@ from train.outlines import CELLS, Outline, covered
 from train.recipes import RobustRecipe
 
 NOTUMOR = LABELS.index("notumor")
+CHUNK = 32  # of views that a process draws at a time
+AHEAD = 2048  # views are drawn at most, 200 KB each, before they are asked for
 NO_TUMOUR = np.zeros((INPUT_SIZE, INPUT_SIZE), bool)
 
 
@@ -94,9 +98,17 @@ class Examples:
             return scan.digest
         return _digest(describe_scans([scan], self._outlines), self._pool_of(scan).digest)
 
-    def pixels(self, scan: Scan, view: int) -> np.ndarray:
-        """uint8 (224, 224, 3), RGB."""
-        return self.draw(scan, view).pixels
+    def pixels(self, views: Sequence[tuple[Scan, int]]) -> Iterator[np.ndarray]:
+        """uint8 (224, 224, 3), RGB, of each view of a scan, in order."""
+        return (example.pixels for example in self.draw_all(views))
+
+    def draw_all(self, views: Sequence[tuple[Scan, int]]) -> Iterator[Example]:
+        """`draw` of each view of a scan, in order, by as many processes as there are cores."""
+        for some in _parts(views, AHEAD):
+            chunks = list(_parts(some, CHUNK))
+            processes = Parallel(n_jobs=min(cpu_count(), len(chunks)), return_as="generator")
+            for drawn in processes(delayed(self._draw_chunk)(chunk) for chunk in chunks):
+                yield from drawn
 
     def draw(self, scan: Scan, view: int) -> Example:
         """View number `view` of a scan, 0 as it is; the same arguments give the same example."""
@@ -109,6 +121,10 @@ class Examples:
         pixels, mask = warp(example.pixels, example.mask, rng, self._recipe.distortion)
         other = _one_of(pool.scans, rng).pixels()
         return Example(shade(pixels, other, rng, self._recipe.distortion), example.label, mask)
+
+    def _draw_chunk(self, views: Sequence[tuple[Scan, int]]) -> list[Example]:
+        cv2.setNumThreads(1)  # there is a process for every core
+        return [self.draw(*view) for view in views]
 
     def _mask(self, scan: Scan) -> np.ndarray | None:
         if scan.name in self._outlines:
@@ -160,6 +176,10 @@ class Examples:
 
 def _one_of(scans: Sequence[Scan], rng: np.random.Generator) -> Scan:
     return scans[rng.integers(len(scans))]
+
+
+def _parts(views: Sequence, size: int) -> Iterator[Sequence]:
+    return (views[start : start + size] for start in range(0, len(views), size))
 
 
 def _digest(*origin: Any) -> str:  # noqa: ANN401

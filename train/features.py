@@ -1,10 +1,10 @@
 """The frozen prefix's features, computed once for each view of each scan and kept on disk.
 
-Everything before block5 is frozen, so its output for one picture never changes. A cache is
+What is frozen gives the same for one picture for ever. A cache is
 one folder, named by the frozen network:
 
     key.json     those things, readable
-    rows.f16     float16 rows of (14, 14, 512), appended as they are computed
+    rows.f16     float16 rows, one a view, appended as they are computed
     index.csv    a line a row, in order: SHA-256 of what the picture follows from, number of the
                  view, CRC-32 of the row
 
@@ -19,7 +19,7 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
@@ -31,11 +31,9 @@ from tqdm import tqdm
 
 from serve.artifacts import INPUT_SIZE
 from train.dataset import Scan
-from train.model import FEATURE_SHAPE
 
 BATCH = 32
 INDEX_LINE = re.compile(rb"([0-9a-f]{64}),(\d+),([0-9a-f]{8})\n")
-ROW_BYTES = int(np.prod(FEATURE_SHAPE)) * 2
 
 
 class View(NamedTuple):
@@ -51,12 +49,12 @@ class Pictures(Protocol):
     def source(self, scan: Scan, view: int) -> str:
         """SHA-256 of what the picture follows from; that of the scan's file for view 0."""
 
-    def pixels(self, scan: Scan, view: int) -> np.ndarray:
-        """uint8 (224, 224, 3), RGB; view 0 is the scan as it is."""
+    def pixels(self, views: Sequence[tuple[Scan, int]]) -> Iterator[np.ndarray]:
+        """uint8 (224, 224, 3), RGB, of each view of a scan, in order; 0 is the scan as it is."""
 
 
 class FeatureCache:
-    """block4_pool of every view asked for, float16, on disk.
+    """What the frozen network gives for every view asked for, float16, on disk.
 
     Args:
         folder: where caches lie; this one takes a subfolder named by its key.
@@ -66,6 +64,8 @@ class FeatureCache:
 
     def __init__(self, folder: Path, prefix: keras.Model, pictures: Pictures) -> None:
         self._prefix, self._pictures = prefix, pictures
+        self._shape = tuple(prefix.output.shape[1:])
+        self._row_bytes = int(np.prod(self._shape)) * 2
         key = {
             "weights": weights_digest(prefix),
             "pixels": f"Pillow BILINEAR to {INPUT_SIZE}, RGB, Caffe means",
@@ -95,9 +95,9 @@ class FeatureCache:
         return np.array([self._checked[view] for view in wanted]).reshape(len(scans), views)
 
     def rows(self) -> np.ndarray:
-        """All rows, float16 (rows, 14, 14, 512), memory-mapped, read-only."""
-        count = self._rows_path.stat().st_size // ROW_BYTES
-        return np.memmap(self._rows_path, np.float16, "r", shape=(count, *FEATURE_SHAPE))
+        """All rows, float16 (rows, height, width, channels), memory-mapped, read-only."""
+        count = self._rows_path.stat().st_size // self._row_bytes
+        return np.memmap(self._rows_path, np.float16, "r", shape=(count, *self._shape))
 
     def _view(self, scan: Scan, view: int) -> View:
         return View(self._pictures.source(scan, view), view)
@@ -119,7 +119,7 @@ class FeatureCache:
         """What the rows are and their checksums, as far as index and rows are whole."""
         if not (self._index_path.exists() and self._rows_path.exists()):
             return []
-        count = self._rows_path.stat().st_size // ROW_BYTES
+        count = self._rows_path.stat().st_size // self._row_bytes
         with self._index_path.open("rb") as file:
             return list(takewhile(bool, map(_parse, islice(file, count))))
 
@@ -133,15 +133,16 @@ class FeatureCache:
         if not todo:
             return
         items = list(todo.items())
+        pixels = self._pictures.pixels([(scan, view.view) for view, scan in items])
         self._cut_torn_end()
         with (
             self._rows_path.open("ab") as rows,
             self._index_path.open("a") as index,
-            tqdm(total=len(items), desc="block4 features", unit="view", delay=1) as bar,
+            tqdm(total=len(items), desc="features", unit="view", delay=1) as bar,
         ):
             for batch in _batches(items, BATCH):
-                features = self._features(batch)
-                first = rows.tell() // ROW_BYTES
+                features = self._features(list(islice(pixels, len(batch))))
+                first = rows.tell() // self._row_bytes
                 rows.write(features.tobytes())
                 _flush(rows)
                 for offset, ((view, _), row) in enumerate(zip(batch, features, strict=True)):
@@ -155,7 +156,7 @@ class FeatureCache:
         index = [_line(view, crc) for view, crc in self._index()]
         with self._index_path.open("a") as lines, self._rows_path.open("ab") as rows:
             lines.truncate(len("".join(index)))
-            rows.truncate(len(index) * ROW_BYTES)
+            rows.truncate(len(index) * self._row_bytes)
 
     def of_pixels(self, pixels: np.ndarray) -> np.ndarray:
         """The same features of pictures that are not to be kept.
@@ -164,13 +165,12 @@ class FeatureCache:
             pixels: uint8 (N, 224, 224, 3), RGB.
 
         Returns:
-            float32 (N, 14, 14, 512), rounded to float16 as the stored ones are.
+            float32 (N, height, width, channels), rounded to float16 as the stored ones are.
         """
         found = self._prefix.predict_on_batch(pixels.astype(np.float32))
         return found.astype(np.float16).astype(np.float32)
 
-    def _features(self, batch: Sequence[tuple[View, Scan]]) -> np.ndarray:
-        pixels = [self._pictures.pixels(scan, view.view) for view, scan in batch]
+    def _features(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
         return self.of_pixels(np.stack(pixels)).astype(np.float16)
 
 

@@ -53,8 +53,8 @@ class Fit:
     """A finished training."""
 
     model: keras.Model  # the whole network, best weights, rounded to float16
-    suffix: keras.Model  # its end, from block4_pool to logits
-    features: FeatureCache  # its block4_pool
+    suffix: keras.Model  # its trained end, from features to logits
+    features: FeatureCache  # of its frozen beginning
     history: list[dict[str, float]]  # an entry an epoch
     best: int  # the epoch whose weights were kept
     training: list[Scan]

@@ -14,7 +14,7 @@ from keras import ops
 
 from serve.artifacts import LABELS
 from train.dataset import UNKNOWN_TUMOUR
-from train.model import FEATURE_SHAPE, HEAD_LAYERS, TRAINED_LAYERS
+from train.model import run_trained
 
 TUMOURS = [i for i, name in enumerate(LABELS) if name != "notumor"]
 MAPS = len(LABELS) + 1  # a map a class, and the likeliest tumour's
@@ -36,7 +36,7 @@ class ClassMaps(keras.layers.Layer):
         conv, hidden, logits = inputs
         kernel = ops.convert_to_tensor(self._hidden.kernel)
         classes = ops.convert_to_tensor(self._logits.kernel)
-        channels = ops.sum(ops.reshape(kernel, (-1, FEATURE_SHAPE[2], kernel.shape[1])), axis=0)
+        channels = ops.sum(ops.reshape(kernel, (-1, conv.shape[3], kernel.shape[1])), axis=0)
         active = ops.cast(hidden > 0, "float32")
         # gradient of each logit at the hidden layer, then at each channel
         at_hidden = active[:, :, None] * classes
@@ -49,17 +49,15 @@ class ClassMaps(keras.layers.Layer):
 
 
 def explained_suffix(model: keras.Model) -> keras.Model:
-    """block4_pool, float32 (N, 14, 14, 512) -> {"logits": (N, 4), "maps": (N, 5, 14, 14)}.
+    """What `train.model.frozen_prefix` gives -> {"logits": (N, 4), "maps": (N, 5, 14, 14)}.
 
     Made of `model`'s own layers: what is trained here is trained there.
     """
-    features = x = keras.Input(FEATURE_SHAPE, name="block4_pool")
-    outputs = {}
-    for name in TRAINED_LAYERS + HEAD_LAYERS:
-        outputs[name] = x = model.get_layer(name)(x)
+    features, outputs = run_trained(model)
     maps = ClassMaps(model.get_layer("hidden"), model.get_layer("logits"))
     tensors = [outputs[name] for name in ("block5_conv3", "hidden", "logits")]
-    return keras.Model(features, {"logits": x, "maps": maps(tensors)}, name="explained")
+    found = {"logits": outputs["logits"], "maps": maps(tensors)}
+    return keras.Model(features, found, name="explained")
 
 
 def maps_of_classes(maps: np.ndarray, labels: np.ndarray) -> np.ndarray:

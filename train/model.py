@@ -1,4 +1,4 @@
-"""VGG16 with its small head: built, taken apart at block4_pool, stored in float16."""
+"""VGG16 with its small head: built, taken apart where it is trained, stored in float16."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from serve.artifacts import INPUT_SIZE, LABELS, replacing
 from train.recipes import Recipe, RobustRecipe
 
 MODEL_VERSION = "0.2.0"
-FEATURE_SHAPE = (INPUT_SIZE // 16, INPUT_SIZE // 16, 512)  # of block4_pool
-TRAINED_LAYERS = ("block5_conv1", "block5_conv2", "block5_conv3", "block5_pool")
+MAP_SHAPE = (INPUT_SIZE // 16, INPUT_SIZE // 16, 512)  # of block5_conv3
 HEAD_LAYERS = ("flatten", "dropout_flat", "hidden", "dropout_hidden", "logits")
 WEIGHTS_HELP = (
     "Keras downloads them from the internet, "
@@ -32,9 +31,10 @@ def build_model(recipe: Recipe | RobustRecipe, base_weights: Path | None) -> ker
     """The whole network, ImageNet weights in its convolutions and a fresh head.
 
     Input: float32 (N, 224, 224, 3), RGB from 0 to 255; the Caffe-style preprocessing (BGR
-    less the ImageNet means) is inside. Output: softmax, float32 (N, 4). Frozen up to and
-    including block4_pool, whose weights are rounded to what float16 can represent: they
-    never change again, so what is computed from them stays true of the stored model.
+    less the ImageNet means) is inside. Output: softmax, float32 (N, 4). Frozen up to the
+    first block that the recipe trains; those weights are rounded to what float16 can
+    represent: they never change again, so what is computed from them stays true of the
+    stored model.
 
     Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
     recognition", ICLR 2015.
@@ -47,7 +47,7 @@ def build_model(recipe: Recipe | RobustRecipe, base_weights: Path | None) -> ker
     image = keras.Input((INPUT_SIZE, INPUT_SIZE, 3), name="image")
     x = keras.applications.vgg16.preprocess_input(image)
     for layer in convolutions(base):
-        layer.trainable = layer.name in TRAINED_LAYERS
+        layer.trainable = layer.name.split("_")[0] in recipe.trained_blocks
         x = layer(x)
     for layer in _head(recipe):
         x = layer(x)
@@ -61,8 +61,8 @@ def pooling_head(model: keras.Model, seed: int) -> None:
     usual start draws a loss of about 3, from 25,088 large inputs, and spoils the convolutions.
     """
     hidden, logits = model.get_layer("hidden"), model.get_layer("logits")
-    positions, units = hidden.kernel.shape[0] // FEATURE_SHAPE[2], hidden.kernel.shape[1]
-    draw = keras.initializers.GlorotUniform(seed)((FEATURE_SHAPE[2], units))
+    positions, units = hidden.kernel.shape[0] // MAP_SHAPE[2], hidden.kernel.shape[1]
+    draw = keras.initializers.GlorotUniform(seed)((MAP_SHAPE[2], units))
     kernel = np.tile(keras.ops.convert_to_numpy(draw), (positions, 1)) / positions
     hidden.set_weights([kernel, np.zeros(units)])
     small = logits.get_weights()[0] / 100
@@ -70,26 +70,33 @@ def pooling_head(model: keras.Model, seed: int) -> None:
 
 
 def frozen_prefix(model: keras.Model) -> keras.Model:
+    """RGB 0 to 255, float32 (N, 224, 224, 3) -> what the first trained layer sees, float32."""
+    return _beginning(model, [layer for layer in convolutions(model) if not layer.trainable])
+
+
+def until_block4(model: keras.Model) -> keras.Model:
     """RGB 0 to 255, float32 (N, 224, 224, 3) -> block4_pool, float32 (N, 14, 14, 512)."""
-    image = keras.Input((INPUT_SIZE, INPUT_SIZE, 3), name="image")
-    x = keras.applications.vgg16.preprocess_input(image)
-    for layer in convolutions(model):
-        if layer.name in TRAINED_LAYERS:
-            break
-        x = layer(x)
-    return keras.Model(image, x, name="prefix")
+    layers_ = convolutions(model)
+    return _beginning(model, [layer for layer in layers_ if not layer.name.startswith("block5")])
 
 
 def trainable_suffix(model: keras.Model) -> keras.Model:
-    """block4_pool, float32 (N, 14, 14, 512) -> logits, float32 (N, 4).
+    """What `frozen_prefix` gives -> logits, float32 (N, 4).
 
     Made of `model`'s own layers: what is trained here is trained there.
     """
-    features = keras.Input(FEATURE_SHAPE, name="block4_pool")
-    x = features
-    for name in TRAINED_LAYERS + HEAD_LAYERS:
-        x = model.get_layer(name)(x)
-    return keras.Model(features, x, name="suffix")
+    features, outputs = run_trained(model)
+    return keras.Model(features, outputs["logits"], name="suffix")
+
+
+def run_trained(model: keras.Model) -> tuple[keras.KerasTensor, dict[str, keras.KerasTensor]]:
+    """The input of the first trained layer, and the outputs of it and all after it, by name."""
+    trained = [layer for layer in convolutions(model) if layer.trainable]
+    features = x = keras.Input(trained[0].input.shape[1:], name="features")
+    outputs = {}
+    for layer in [*trained, *(model.get_layer(name) for name in HEAD_LAYERS)]:
+        outputs[layer.name] = x = layer(x)
+    return features, outputs
 
 
 def round_to_float16(model: keras.Model) -> None:
@@ -132,6 +139,14 @@ def _imagenet_vgg16(base_weights: Path | None) -> keras.Model:
 def convolutions(model: keras.Model) -> list[layers.Layer]:
     """VGG16's own layers, pooling ones too, in order."""
     return [layer for layer in model.layers if layer.name.startswith("block")]
+
+
+def _beginning(model: keras.Model, chosen: list[layers.Layer]) -> keras.Model:
+    image = keras.Input((INPUT_SIZE, INPUT_SIZE, 3), name="image")
+    x = keras.applications.vgg16.preprocess_input(image)
+    for layer in chosen:
+        x = layer(x)
+    return keras.Model(image, x, name="prefix")
 
 
 def _head(recipe: Recipe | RobustRecipe) -> list[layers.Layer]:

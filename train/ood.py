@@ -34,7 +34,7 @@ from train.command import add_training_arguments, one_line_errors
 from train.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans, read_scans
 from train.features import FeatureCache
 from train.folds import patient_sides
-from train.model import frozen_prefix
+from train.model import until_block4
 from train.recipes import Recipe
 
 VIEWS = 4  # of every scan that the score is fitted to, of other brightness and contrast
@@ -159,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tumours = read_br35h(args.br35h, scans).tumours
     sides = patient_sides(scans)[0]
 
-    prefix = frozen_prefix(_published(args.output / KERAS_NAME))
+    prefix = until_block4(_published(args.output / KERAS_NAME))
     features = FeatureCache(args.cache, prefix, AugmentedViews(Recipe(), args.seed))
     labels = np.repeat([scan.label for scan in sides.training], VIEWS)
     detector = fit_detector(

@@ -12,9 +12,9 @@ from PIL import Image
 
 from serve.artifacts import INPUT_SIZE
 from train.dataset import DatasetError, Scan, Slice
-from train.model import FEATURE_SHAPE
+from train.model import MAP_SHAPE
 
-CELLS = FEATURE_SHAPE[0]  # a side of the map
+CELLS = MAP_SHAPE[0]  # a side of the map
 CELL = INPUT_SIZE // CELLS  # pixels
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar
 
 
 @dataclass(frozen=True)
 class Recipe:
     """The bare recipe: everything about its training but data and seed (train/seed.py)."""
 
+    trained_blocks: tuple[str, ...] = ("block5",)  # of VGG16, beside the head
     learning_rate: float = 1e-4  # of Adam
     batch_size: int = 32
     epochs: int = 15  # at most
@@ -61,17 +61,18 @@ class Distortion:
 class RobustRecipe:
     """The recipe that is shown where the tumour is (train/robust.py)."""
 
-    USUAL_EPOCHS: ClassVar[int] = 4
-    LEAST_STEPS: ClassVar[int] = 380
-
+    trained_blocks: tuple[str, ...] = ("block5",)  # of VGG16, beside the head
     learning_rate: float = 2e-4  # of Adam at the start, falling to zero along a cosine
     batch_size: int = 32
     epochs: int | None = None  # as many as the number of images asks for, see `for_images`
+    usual_epochs: int = 4
+    least_steps: int = 380
     validation: float = 0.2  # share of the training images
     dropout_flat: float = 0.3
     hidden_units: int = 128
     dropout_hidden: float = 0.2
     views: int = 2  # of each training image, the first one as it is
+    plain: float | None = None  # how often the first one is drawn, by default as any other
     smoothing: float = 0.05  # of the labels
     attention: float = 0.5  # weight of the term that asks Grad-CAM to lie on the tumour
     emptiness: float = 0.2  # within that term, of tumour evidence where there is no tumour
@@ -85,11 +86,25 @@ class RobustRecipe:
         return dataclasses.replace(self, epochs=epochs)
 
     def for_images(self, images: int) -> RobustRecipe:
-        """With its number of epochs: four, and more where few images make short epochs."""
+        """With its number of epochs: the usual, and more where few images make short ones."""
         steps = -(-images // self.batch_size)
-        chosen = self.epochs or max(self.USUAL_EPOCHS, -(-self.LEAST_STEPS // steps))
+        chosen = self.epochs or max(self.usual_epochs, -(-self.least_steps // steps))
         return self.with_epochs(chosen)
 
 
-RECIPES: dict[str, Recipe | RobustRecipe] = {"seed": Recipe(), "robust": RobustRecipe()}
+DEEP = RobustRecipe(
+    trained_blocks=("block4", "block5"),
+    learning_rate=1e-4,
+    usual_epochs=8,
+    least_steps=760,
+    views=3,
+    plain=0.75,
+)
+"""The robust recipe with block4 trained, longer, and on the scans as they are most of the time."""
+
+RECIPES: dict[str, Recipe | RobustRecipe] = {
+    "seed": Recipe(),
+    "robust": RobustRecipe(),
+    "deep": DEEP,
+}
 DEFAULT_RECIPE = "robust"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -102,7 +101,9 @@ def _train(
     train_epochs(
         run,
         network,
-        lambda epoch: DrawnViews(stored, *sides[0], recipe.batch_size, draw=(seed, epoch)),
+        lambda epoch: DrawnViews(
+            stored, *sides[0], recipe.batch_size, draw=(seed, epoch), plain=recipe.plain
+        ),
         DrawnViews(stored, *sides[1], recipe.batch_size, draw=(seed, 0)),
         recipe.epochs,
         recipe.epochs,
@@ -113,8 +114,7 @@ def _train(
 def _targets(scans: Sequence[Scan], views: int, examples: Examples) -> dict[str, np.ndarray]:
     """The targets of every cached view, (scans, views, ...)."""
     pairs = [(scan, view) for scan in scans for view in range(views)]
-    with ThreadPoolExecutor() as pool:
-        targets = pool.map(lambda pair: targets_of([examples.draw(*pair)]), pairs)
-        found = list(tqdm(targets, desc="targets", total=len(pairs), unit="view", delay=1))
+    drawn = tqdm(examples.draw_all(pairs), "targets", total=len(pairs), unit="view", delay=1)
+    found = [targets_of([example]) for example in drawn]
     together = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
     return {name: t.reshape(len(scans), views, *t.shape[1:]) for name, t in together.items()}

@@ -9,12 +9,13 @@ import pytest
 from train import features as module
 from train.augment import AugmentedViews, augmented_view
 from train.dataset import find_scans
-from train.features import ROW_BYTES, FeatureCache
+from train.features import FeatureCache
 from train.model import build_model, frozen_prefix, trainable_suffix
 from train.recipes import RECIPES
 
 RECIPE = RECIPES["seed"]
 VIEWS = 3
+ROW_BYTES = 14 * 14 * 512 * 2
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +43,9 @@ def make(prefix, tmp_path, monkeypatch):
         cache = FeatureCache(tmp_path, prefix, AugmentedViews(RECIPE, seed))
         compute = cache._features
 
-        def counted(batch):
-            open_cache.computed += len(batch)
-            return compute(batch)
+        def counted(pixels):
+            open_cache.computed += len(pixels)
+            return compute(pixels)
 
         cache._features = counted
         return cache
@@ -100,10 +101,10 @@ def test_an_interrupted_extraction_resumes(make, few, monkeypatch):
     cache = make()
     compute = cache._features
 
-    def interrupted(batch):
+    def interrupted(pixels):
         if make.computed >= 8:
             raise KeyboardInterrupt
-        return compute(batch)
+        return compute(pixels)
 
     cache._features = interrupted
     with pytest.raises(KeyboardInterrupt):

@@ -13,13 +13,13 @@ from PIL import Image
 from serve.artifacts import INPUT_SIZE, LABELS
 from train import loop
 from train.dataset import UNKNOWN_TUMOUR, Scan, find_scans
-from train.examples import Example, Examples, targets_of
-from train.fit import Fit, fit
+from train.examples import CHUNK, Example, Examples, targets_of
+from train.fit import Fit, fit, predict_logits
 from train.folds import Placed
 from train.gradcam import TUMOURS
 from train.head import solid_head
 from train.outlines import Outline, covered
-from train.recipes import RobustRecipe
+from train.recipes import RECIPES, RobustRecipe
 
 RECIPE = RobustRecipe(learning_rate=1e-4, batch_size=8, epochs=3)
 NOTUMOR = LABELS.index("notumor")
@@ -106,14 +106,31 @@ def test_what_a_training_leaves(trained, base_weights):
     assert policies == {"float32"}
 
 
-def test_only_block5_and_the_head_are_trained(trained, base_weights):
+def changed_blocks(model: keras.Model, base_weights) -> set[str]:
     vgg16 = keras.applications.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
     vgg16.load_weights(base_weights)
-    for layer in vgg16.layers[1:]:
-        if layer.weights:
-            before, after = layer.get_weights()[0], trained.model.get_layer(layer.name)
-            same = np.array_equal(before, after.get_weights()[0])
-            assert same == (not layer.name.startswith("block5")), layer.name
+    return {
+        layer.name.split("_")[0]
+        for layer in vgg16.layers[1:]
+        if layer.weights
+        and not np.array_equal(layer.get_weights()[0], model.get_layer(layer.name).get_weights()[0])
+    }
+
+
+def test_only_block5_and_the_head_are_trained(trained, base_weights):
+    assert changed_blocks(trained.model, base_weights) == {"block5"}
+
+
+def test_the_deep_recipe_trains_block4_too(training, validation, outlines, base_weights, tmp_path):
+    recipe = dataclasses.replace(RECIPES["deep"], batch_size=8, epochs=1)
+    done = fit(training, validation, recipe, 0, base_weights, tmp_path, outlines)
+    assert changed_blocks(done.model, base_weights) == {"block4", "block5"}
+    whole = keras.Model(done.model.inputs, done.model.get_layer("logits").output)
+    pixels = np.stack([scan.pixels() for scan in validation]).astype(np.float32)
+    expected = whole.predict_on_batch(pixels)
+    found = predict_logits(done, validation)
+    np.testing.assert_allclose(found, expected, atol=2e-3 * np.abs(expected).max())
+    assert done.features.rows().shape[1:] == (28, 28, 256)
 
 
 @pytest.mark.parametrize(("images", "epochs"), [(4566, 4), (3120, 4), (1050, 12)])
@@ -162,6 +179,16 @@ def test_a_view_is_drawn_by_its_number_and_seed(examples, training, outlines):
     assert other.source(scan, 1) != examples.source(scan, 1)
     assert other.source(scan, 0) == examples.source(scan, 0) == scan.digest
     assert not np.array_equal(examples.draw(scan, 1).pixels, other.draw(scan, 1).pixels)
+
+
+def test_processes_draw_the_same_in_order(training, outlines):
+    examples = Examples(training, outlines, RECIPE, seed=0)
+    views = [(scan, view) for view in range(5) for scan in training]
+    assert len(views) > CHUNK, "more than one process"
+    for drawn, (scan, view) in zip(examples.draw_all(views), views, strict=True):
+        expected = examples.draw(scan, view)
+        assert np.array_equal(drawn.pixels, expected.pixels)
+        assert np.array_equal(drawn.wanted(), expected.wanted())
 
 
 def test_tumours_and_grey_levels_come_from_the_same_fold(training, outlines, monkeypatch):
