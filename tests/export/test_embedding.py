@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from tests.conftest import ROOT, label_of
 
 EMBEDDING = Path(__file__).parent / "embedding"
 BOTH = (ONNX_NAME, INT8_NAME)
+HEADER = "onnxruntime_cxx_api.h"
+INCLUDE = ["-I/usr/include/onnxruntime"]  # and what CPLUS_INCLUDE_PATH names
 METADATA_READER = ROOT / "serve" / "web" / "page" / "metadata.js"
 
 needs_node = pytest.mark.skipif(
@@ -87,6 +90,53 @@ def test_node_gets_what_python_gets(model, in_python, pictures, node_packages):
         assert answer["confidence"] == max(answer["probabilities"])
         assert answer["ood_score"] == pytest.approx(expected["ood_score"], rel=1e-2)
         np.testing.assert_allclose(answer["map"], expected["map"], atol=0.02)
+
+
+def has_headers() -> bool:
+    """Does a C++ compiler find ONNX Runtime's headers? Debian's libonnxruntime-dev has them."""
+    if not shutil.which("g++"):
+        return False
+    program = f"#include <{HEADER}>\n"
+    command = ["g++", *INCLUDE, "-fsyntax-only", "-x", "c++", "-"]
+    return subprocess.run(command, input=program, text=True, capture_output=True).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def cpp_program(node_packages, tmp_path_factory) -> Path:
+    """The C++ recipe, linked with the library that onnxruntime-node brings."""
+    if not has_headers():
+        pytest.skip("needs g++ and the headers of ONNX Runtime (libonnxruntime-dev)")
+    packages = EMBEDDING / "node_modules" / "onnxruntime-node" / "bin"
+    (library,) = packages.glob("*/linux/x64/libonnxruntime.so.1")
+    program = tmp_path_factory.mktemp("cpp") / "embed"
+    command = ["g++", "-std=c++17", *INCLUDE, EMBEDDING / "embed.cpp", library]
+    command += [f"-Wl,-rpath,{library.parent}", "-o", program]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return program
+
+
+@needs_node
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the library is for x86-64")
+@pytest.mark.parametrize("model", BOTH)
+def test_cpp_gets_what_python_gets(model, in_python, pictures, cpp_program, tmp_path):
+    ppms = [tmp_path / f"{number}.ppm" for number in range(len(pictures))]
+    for picture, ppm in zip(pictures, ppms, strict=True):
+        Image.open(picture).convert("RGB").save(ppm)
+    answers = answers_of(cpp_program, MODELS / model, *ppms)
+    for expected, answer in zip(in_python[model], answers, strict=True):
+        assert answer["refused"] == (expected["label"] is None)
+        assert answer["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-3)
+        assert answer["ood_score"] == pytest.approx(expected["ood_score"], rel=1e-2)
+
+
+def test_the_cpp_recipe_of_the_card_is_the_program():
+    recipe = (MODELS / "README.md").read_text().split("```cpp\n")[1].split("```")[0]
+    program = (EMBEDDING / "embed.cpp").read_text()
+    calls = ("CreateTensor<uint8_t>(", "session.Run(", "LookupCustomMetadataMapAllocated(")
+    for call in calls:
+        (ours,) = [line.split("//")[0].strip() for line in recipe.splitlines() if call in line]
+        assert ours in program
 
 
 def read_metadata(file: Path) -> subprocess.CompletedProcess[str]:
