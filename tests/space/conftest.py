@@ -33,6 +33,8 @@ def open_page(app, browser):
         page.on("request", lambda request: _note_foreign(request.url, app.url, wrong))
         page.goto(app.url)
         page.get_by_role("button", name="Example").first.wait_for()
+        page.locator("#scan-box input[type=file]").wait_for(state="attached")
+        page.wait_for_function("() => Boolean(window.showClass)")  # the script has run
         pages.append(page)
         return page
 
