@@ -14,7 +14,7 @@ from keras import layers
 from serve.artifacts import INPUT_SIZE, LABELS, replacing
 from train.recipes import Recipe, RobustRecipe
 
-MODEL_VERSION = "0.2.0"
+MODEL_VERSION = "0.3.0"
 MAP_SHAPE = (INPUT_SIZE // 16, INPUT_SIZE // 16, 512)  # of block5_conv3
 HEAD_LAYERS = ("flatten", "dropout_flat", "hidden", "dropout_hidden", "logits")
 WEIGHTS_HELP = (

@@ -65,14 +65,14 @@ class RobustRecipe:
     learning_rate: float = 2e-4  # of Adam at the start, falling to zero along a cosine
     batch_size: int = 32
     epochs: int | None = None  # as many as the number of images asks for, see `for_images`
-    usual_epochs: int = 4
-    least_steps: int = 380
+    usual_epochs: int = 6
+    least_steps: int = 570
     validation: float = 0.2  # share of the training images
     dropout_flat: float = 0.3
     hidden_units: int = 128
     dropout_hidden: float = 0.2
     views: int = 2  # of each training image, the first one as it is
-    plain: float | None = None  # how often the first one is drawn, by default as any other
+    plain: float = 0.75  # how often the first one is drawn
     smoothing: float = 0.05  # of the labels
     attention: float = 0.5  # weight of the term that asks Grad-CAM to lie on the tumour
     emptiness: float = 0.2  # within that term, of tumour evidence where there is no tumour
@@ -98,9 +98,8 @@ DEEP = RobustRecipe(
     usual_epochs=8,
     least_steps=760,
     views=3,
-    plain=0.75,
 )
-"""The robust recipe with block4 trained, longer, and on the scans as they are most of the time."""
+"""The robust recipe with block4 trained as well, longer."""
 
 RECIPES: dict[str, Recipe | RobustRecipe] = {
     "seed": Recipe(),

@@ -133,7 +133,7 @@ def test_the_deep_recipe_trains_block4_too(training, validation, outlines, base_
     assert done.features.rows().shape[1:] == (28, 28, 256)
 
 
-@pytest.mark.parametrize(("images", "epochs"), [(4566, 4), (3120, 4), (1050, 12)])
+@pytest.mark.parametrize(("images", "epochs"), [(4566, 6), (3120, 6), (1050, 18)])
 def test_a_small_set_is_trained_on_for_more_epochs(images, epochs):
     assert RobustRecipe().for_images(images).epochs == epochs
     assert RobustRecipe().with_epochs(1).for_images(images).epochs == 1
