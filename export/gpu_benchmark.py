@@ -24,9 +24,16 @@ from onnx import TensorProto, helper, numpy_helper
 from tqdm import tqdm
 
 from export import graph
-from export.to_onnx import EXAMPLES
-from serve.artifacts import INPUT_SIZE, KERAS_NAME, METRICS_NAME, MODELS, ONNX_NAME, write_metrics
-from serve.images import load_pixels
+from serve.artifacts import (
+    EXAMPLES,
+    INPUT_SIZE,
+    KERAS_NAME,
+    METRICS_NAME,
+    MODELS,
+    ONNX_NAME,
+    write_metrics,
+)
+from serve.formats.raster import load_pixels
 from serve.providers import DeviceError, choose_provider
 
 BATCHES = (1, 8, 64, 256)

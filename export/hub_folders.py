@@ -24,7 +24,6 @@ from serve.artifacts import (
 ROOT = MODELS.parent
 README = Path(__file__).with_name("space_readme.md")
 APP = "space_app.py"
-SCANS = "tests/data/scans"
 CARD = "README.md"
 LEFT_OUT = ("__pycache__", ".*", "web")  # serve/web is a page of its own, without the app
 MAX_BYTES = 100_000_000  # of one file
@@ -73,7 +72,7 @@ def build_space(folder: Path, model_repo: str | None, gpu: bool) -> None:
         FolderError: something is missing, too large, or `folder` holds other things.
     """
     _start(folder)
-    for name in (APP, "LICENSE", "serve", SCANS):
+    for name in (APP, "LICENSE", "serve"):
         _copy(ROOT / name, folder / name)
     _copy_artifacts(folder / "models")
     (folder / "requirements.txt").write_text(requirements(gpu))

@@ -32,7 +32,7 @@ from onnxruntime.quantization import (
 from tqdm import tqdm
 
 from export import graph
-from export.agreement import (
+from export.float32_against_int8 import (
     answers_of,
     figures_of,
     labels_of,
@@ -42,7 +42,7 @@ from export.agreement import (
 )
 from serve.artifacts import INT8_NAME, LABELS, MODELS, ONNX_NAME, replacing, write_metrics
 from serve.classifier import ModelError
-from serve.images import SUFFIXES, InvalidImageError, load_image
+from serve.formats.raster import SUFFIXES, InvalidImageError, load_image
 
 FOLDS = MODELS.parent / "train" / "patient_folds.csv"
 LEARNT = {"2", "3", "4"}  # the training side of the published model

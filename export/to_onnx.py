@@ -13,8 +13,9 @@ import onnx
 
 from export import graph
 from export.detector import Detector, read_detector
-from export.parity import LIMITS, compare
+from export.keras_against_onnx import LIMITS, compare
 from serve.artifacts import (
+    EXAMPLES,
     INPUT_SIZE,
     INTENDED_USE,
     KERAS_NAME,
@@ -28,9 +29,7 @@ from serve.artifacts import (
     sha256,
     write_metrics,
 )
-from serve.images import SUFFIXES, InvalidImageError
-
-EXAMPLES = MODELS.parent / "tests" / "data" / "scans"
+from serve.formats.raster import SUFFIXES, InvalidImageError
 
 
 class ExportError(Exception):

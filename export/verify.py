@@ -17,12 +17,21 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx.checker import ValidationError
 
-from export.agreement import answers_of, largest_difference, same_class
 from export.detector import read_detector
+from export.float32_against_int8 import answers_of, largest_difference, same_class
 from export.graph import OPSET
-from export.parity import compare
-from export.to_onnx import EXAMPLES, describe
-from serve.artifacts import INT8_NAME, KERAS_NAME, MODELS, ONNX_NAME, OOD_NAME, read_metrics, sha256
+from export.keras_against_onnx import compare
+from export.to_onnx import describe
+from serve.artifacts import (
+    EXAMPLES,
+    INT8_NAME,
+    KERAS_NAME,
+    MODELS,
+    ONNX_NAME,
+    OOD_NAME,
+    read_metrics,
+    sha256,
+)
 from serve.classifier import BrainTumorClassifier, ModelError
 
 LARGEST = {KERAS_NAME: 100e6, ONNX_NAME: 100e6, INT8_NAME: 20e6}  # bytes

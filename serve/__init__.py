@@ -4,7 +4,7 @@ from serve import BrainTumorClassifier
 BrainTumorClassifier().predict("scan.jpg")
 """
 
-from serve.classifier import BrainTumorClassifier, Explanation, ModelError, Prediction
-from serve.images import InvalidImageError
+from .classifier import BrainTumorClassifier, Explanation, ModelError, Prediction
+from .formats.raster import InvalidImageError
 
 __all__ = ["BrainTumorClassifier", "Explanation", "InvalidImageError", "ModelError", "Prediction"]

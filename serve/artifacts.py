@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
+EXAMPLES = Path(__file__).resolve().parent / "app" / "examples"  # scans, CC0
 KERAS_NAME = "brain_tumor_vgg16.keras"
 ONNX_NAME = "brain_tumor_vgg16.onnx"
 INT8_NAME = "brain_tumor_vgg16.int8.onnx"

@@ -12,9 +12,9 @@ from typing import overload
 import numpy as np
 import onnxruntime as ort
 
-from serve.artifacts import INT8_NAME, MODELS, ONNX_NAME
-from serve.images import ImageSource, describe, load_pixels
-from serve.providers import CPU, Device, choose_provider
+from .artifacts import INT8_NAME, MODELS, ONNX_NAME
+from .formats.raster import ImageSource, describe, load_pixels
+from .providers import CPU, Device, choose_provider
 
 NAMED_MODELS = {"fp32": ONNX_NAME, "int8": INT8_NAME}
 BATCH = 8
@@ -92,7 +92,7 @@ class BrainTumorClassifier:
         """Classify a picture, or a list of them.
 
         Args:
-            source: a path, a PIL image, a NumPy array (see `serve.images.load_image`), an
+            source: a path, a PIL image, a NumPy array (see `serve.formats.raster.load_image`), an
                 encoded file's bytes, or a list or tuple of these.
 
         Raises:

@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from serve.artifacts import KERAS_NAME, MODELS, sha256
-from serve.classifier import BrainTumorClassifier, Prediction
+from .artifacts import KERAS_NAME, MODELS, sha256
+from .classifier import BrainTumorClassifier, Prediction
 
 Engine = Literal["onnx", "keras"]
 Explain: TypeAlias = Callable[
@@ -96,7 +96,7 @@ class KerasGradCam:
         """Grad-CAM of every class.
 
         Args:
-            pixels: uint8 (N, 224, 224, 3), RGB; what `serve.images.load_pixels` gives.
+            pixels: uint8 (N, 224, 224, 3), RGB; what `serve.formats.raster.load_pixels` gives.
 
         Returns:
             float32 (N, 4, 14, 14), classes in the model's order, each map from 0 to 1; all

@@ -22,17 +22,18 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TextIO, TypeAlias, get_args
 
-if not __package__:
+if not __package__:  # run as a script
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    __package__ = "serve"
 
 import numpy as np
 
-from serve.classifier import BATCH, BrainTumorClassifier, ModelError, Prediction
-from serve.gradcam import Engine, Explain, GradCamError, explainer
-from serve.images import SUFFIXES, InvalidImageError, load_image, load_pixels
-from serve.overlay import overlay, with_colour_bar
-from serve.progress import ProgressBar
-from serve.providers import DeviceError
+from .classifier import BATCH, BrainTumorClassifier, ModelError, Prediction
+from .formats.raster import SUFFIXES, InvalidImageError, load_image, load_pixels
+from .gradcam import Engine, Explain, GradCamError, explainer
+from .overlay import overlay, with_colour_bar
+from .progress import ProgressBar
+from .providers import DeviceError
 
 PROGRESS_FROM = 21  # images
 

@@ -35,7 +35,7 @@ def overlay(image: Image.Image, cam: np.ndarray, opacity: float = 0.6) -> Image.
     """The picture with the map laid over it.
 
     Args:
-        image: of any size; what `serve.images.load_image` gives.
+        image: of any size; what `serve.formats.raster.load_image` gives.
         cam: float (h, w), 0 to 1: Grad-CAM of one class.
         opacity: of the hottest place, 0 to 1. Colder places are clearer, in proportion.
 

@@ -27,21 +27,21 @@ from typing import Any
 import numpy as np
 
 from serve.artifacts import LABELS, METRICS_NAME, write_metrics
-from train.collection import NOTUMOR, read_br35h
-from train.command import (
+from train.arguments import (
     add_training_arguments,
     one_line_errors,
     read_training_arguments,
     section_of,
 )
-from train.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans
+from train.data.br35h import NOTUMOR, read_br35h
+from train.data.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans
+from train.data.outlines import Outline, br35h_outlines, covered, figshare_outlines
 from train.fit import Fit, fit
 from train.folds import patient_sides
-from train.gradcam import explained_suffix, maps_of_classes
-from train.head import head_of, moved_mask
-from train.outlines import Outline, br35h_outlines, covered, figshare_outlines
+from train.network.class_maps import explained_suffix, maps_of_classes
+from train.pictures.skull import head_of, moved_mask
 from train.recipes import DEFAULT_RECIPE
-from train.samples import choose_samples, plot_samples
+from train.report.samples import choose_samples, plot_samples
 
 STEP = 8  # every eighth scan is painted over
 BATCH = 64

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from serve.artifacts import LABELS, METRICS_NAME, MODELS, replacing, write_metrics
-from train.command import one_line_errors
-from train.dataset import PARTS, Scan, Slice, find_scans, read_slices
-from train.duplicates import Pairs, connected_groups, find_pairs, related_groups
-from train.plots import plot_pairs
+from train.arguments import one_line_errors
+from train.data.dataset import PARTS, Scan, Slice, find_scans, read_slices
+from train.data.duplicates import Pairs, connected_groups, find_pairs, related_groups
+from train.report.plots import plot_pairs
 
 SHOWN_PAIRS = 12
 

@@ -20,14 +20,14 @@ import numpy as np
 from tqdm import tqdm
 
 from serve.artifacts import METRICS_NAME, MODELS, write_metrics
-from train.augment import AugmentedViews
-from train.batches import DrawnViews
-from train.command import one_line_errors
-from train.dataset import find_scans
-from train.features import FeatureCache
-from train.model import build_model, frozen_prefix, trainable_suffix
+from train.arguments import one_line_errors
+from train.data.dataset import find_scans
+from train.learning.bare import compile_suffix
+from train.learning.batches import DrawnViews
+from train.learning.features import FeatureCache
+from train.network.vgg16 import build_model, frozen_prefix, trainable_suffix
+from train.pictures.augment import AugmentedViews
 from train.recipes import RECIPES
-from train.seed import compile_suffix
 
 EPOCHS = 15
 ROUNDS = 3

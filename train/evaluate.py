@@ -27,22 +27,22 @@ import numpy as np
 from scipy.special import softmax
 
 from serve.artifacts import LABELS, METRICS_NAME, read_metrics, replacing, write_metrics
-from train.calibration import brier_score, calibration_error, fit_temperature
-from train.collection import NOTUMOR, Unseen, read_br35h, score_collection
-from train.command import (
+from train.arguments import (
     add_training_arguments,
     one_line_errors,
     read_figshare_outlines,
     read_training_arguments,
     section_of,
 )
-from train.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
-from train.duplicates import Pairs, find_pairs, related_groups
+from train.data.br35h import NOTUMOR, Unseen, read_br35h, score_collection
+from train.data.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
+from train.data.duplicates import Pairs, find_pairs, related_groups
+from train.data.split import split
+from train.evaluation.calibration import brier_score, calibration_error, fit_temperature
+from train.evaluation.scoring import accuracy_interval, score
 from train.fit import FOLD, Fit, fit, load_fit, predict_logits
 from train.folds import FOLDS, patient_sides
 from train.recipes import DEFAULT_RECIPE
-from train.scoring import accuracy_interval, score
-from train.split import split
 
 Trainer = Callable[[list[Scan], list[Scan]], Fit]  # training and validation side -> Fit
 
@@ -154,7 +154,7 @@ def write_predictions(tested: Tested, path: Path) -> None:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The figures of `train.scoring.score` as text."""
+    """The figures of `train.evaluation.scoring.score` as text."""
     low, high = figures["accuracy_ci"]
     lines = [
         f"accuracy {figures['accuracy']:.2%} ({low:.1%} to {high:.1%}), "

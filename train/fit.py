@@ -1,8 +1,8 @@
 """Fine-tune VGG16 on a folder of brain MRI scans: python -m train.fit --data DIR
 
---recipe names how: `seed` (train/seed.py) or `robust` (train/robust.py). Every epoch ends with a
-checkpoint, and everything random is drawn from the seed and the epoch's number, so the same
-command resumes an interrupted training and ends with the same weights.
+--recipe names how: `seed` (train/learning/bare.py) or `robust` (train/learning/robust.py). Every
+epoch ends with a checkpoint, and everything random is drawn from the seed and the epoch's
+number, so the same command resumes an interrupted training and ends with the same weights.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ import keras
 import numpy as np
 
 from serve.artifacts import KERAS_NAME, read_metrics, replacing, sha256, write_metrics
-from train.augment import AugmentedViews
-from train.calibration import fit_temperature
-from train.collection import read_br35h
-from train.command import (
+from train.arguments import (
     add_training_arguments,
     one_line_errors,
     read_figshare_outlines,
     read_training_arguments,
 )
-from train.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
-from train.devices import all_gpus
-from train.features import FeatureCache
+from train.data.br35h import read_br35h
+from train.data.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
+from train.data.outlines import Outline, br35h_outlines
+from train.data.split import split
+from train.evaluation.calibration import fit_temperature
 from train.folds import Sides, patient_sides
-from train.loop import write_log
-from train.model import (
+from train.learning.bare import train_seed
+from train.learning.devices import all_gpus
+from train.learning.epochs import write_log
+from train.learning.features import FeatureCache
+from train.learning.robust import train_robust
+from train.network.vgg16 import (
     MODEL_VERSION,
     frozen_prefix,
     round_to_float16,
     save_float16,
     trainable_suffix,
 )
-from train.outlines import Outline, br35h_outlines
-from train.plots import plot_history
+from train.pictures.augment import AugmentedViews
 from train.recipes import Recipe, RobustRecipe
-from train.robust import train_robust
-from train.seed import train_seed
-from train.split import split
+from train.report.plots import plot_history
 
 FOLD = 0  # of the `patient` protocol, whose test side --train-on patient leaves out
 
@@ -74,7 +74,7 @@ def fit(
 
     Args:
         training: what the weights are fitted to.
-        validation: what the epoch is chosen on, see `train.split.split`.
+        validation: what the epoch is chosen on, see `train.data.split.split`.
         recipe: how.
         seed: of everything random.
         base_weights: a local copy of VGG16's ImageNet weights, or None to download them.
@@ -82,7 +82,7 @@ def fit(
         outlines: of the tumours, by `Scan.name`; only the robust recipe looks at them.
 
     Raises:
-        train.model.WeightsError: no base weights.
+        train.network.vgg16.WeightsError: no base weights.
     """
     keras.utils.set_random_seed(seed)
     print(f"training    {len(training)}: {class_counts(training)}")

@@ -3,11 +3,11 @@
 Writes train/patient_folds.csv, the fold of every file that has one, so that anyone with the
 Kaggle download can repeat the `patient` protocol:
 
-- Every stretch of figshare slices (train/figshare.py) is cut into fifths, and the fifths of all
-  stretches that lie at the same relative position are one fold: the same patients in all planes,
-  and every plane in every fold. On both sides of each cut what might be of the same patient is
-  dropped.
-- A file that is no such slice goes where its near-duplicates go (train/duplicates.py), classes
+- Every stretch of figshare slices (train/data/figshare.py) is cut into fifths, and the fifths of
+  all stretches that lie at the same relative position are one fold: the same patients in all
+  planes, and every plane in every fold. On both sides of each cut what might be of the same
+  patient is dropped.
+- A file that is no such slice goes where its near-duplicates go (train/data/duplicates.py), classes
   balanced over the folds.
 - Where the radiologists' label contradicts the dataset's, `label` is theirs and `conflict` is 1.
 """
@@ -25,10 +25,10 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from serve.artifacts import LABELS, replacing
-from train.command import one_line_errors
-from train.dataset import PARTS, DatasetError, Scan, Slice, find_scans, read_slices
-from train.duplicates import connected_groups, find_pairs
-from train.figshare import APART, position_of
+from train.arguments import one_line_errors
+from train.data.dataset import PARTS, DatasetError, Scan, Slice, find_scans, read_slices
+from train.data.duplicates import connected_groups, find_pairs
+from train.data.figshare import APART, position_of
 
 FOLDS = 5
 NOWHERE = -1  # the fold of a slice near a cut

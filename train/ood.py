@@ -9,7 +9,7 @@ channels are sparse, and on a linear scale the few scans that excite one hide ev
 
 The first fold of the `patient` protocol parts the scans: its training side to fit, its
 validation side for the threshold, its test side to test. OTHERS/KIND/* are pictures that are no
-brain MRI (train/other_pictures.py); they are only tested on. What was tested is written to
+brain MRI (train/other_pictures/gather.py); they are only tested on. What was tested is written to
 models/brain_tumor_vgg16.ood.npz, from where export/ puts it into the ONNX files.
 """
 
@@ -28,13 +28,13 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
 from serve.artifacts import KERAS_NAME, LABELS, METRICS_NAME, OOD_NAME, replacing, write_metrics
-from train.augment import AugmentedViews
-from train.collection import read_br35h
-from train.command import add_training_arguments, one_line_errors
-from train.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans, read_scans
-from train.features import FeatureCache
+from train.arguments import add_training_arguments, one_line_errors
+from train.data.br35h import read_br35h
+from train.data.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans, read_scans
 from train.folds import patient_sides
-from train.model import until_block4
+from train.learning.features import FeatureCache
+from train.network.vgg16 import until_block4
+from train.pictures.augment import AugmentedViews
 from train.recipes import Recipe
 
 VIEWS = 4  # of every scan that the score is fitted to, of other brightness and contrast

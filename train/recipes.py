@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """The bare recipe: everything about its training but data and seed (train/seed.py)."""
+    """The bare recipe: everything about its training but data and seed (train/learning/bare.py)."""
 
     trained_blocks: tuple[str, ...] = ("block5",)  # of VGG16, beside the head
     learning_rate: float = 1e-4  # of Adam
@@ -30,7 +30,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Distortion:
-    """How far train/distort.py goes; ranges are drawn from uniformly."""
+    """How far train/pictures/distort.py goes; ranges are drawn from uniformly."""
 
     rotation: float = 12.0  # degrees, either way
     zoom: tuple[float, float] = (0.88, 1.15)  # of both axes
@@ -59,7 +59,7 @@ class Distortion:
 
 @dataclass(frozen=True)
 class RobustRecipe:
-    """The recipe that is shown where the tumour is (train/robust.py)."""
+    """The recipe that is shown where the tumour is (train/learning/robust.py)."""
 
     trained_blocks: tuple[str, ...] = ("block5",)  # of VGG16, beside the head
     learning_rate: float = 2e-4  # of Adam at the start, falling to zero along a cosine

@@ -42,7 +42,7 @@ def build(model: Path, site: Path = SITE) -> None:
     runtime = _fetch_runtime()
     shutil.rmtree(site, ignore_errors=True)
     shutil.copytree(WEB / "page", site)
-    shutil.copytree(ROOT / "tests" / "data" / "scans", site / "examples")
+    shutil.copytree(ROOT / "serve" / "app" / "examples", site / "examples")
     shutil.copy(model, site / "model.onnx")
     for name in RUNTIME:
         shutil.copy(runtime / name, site)

@@ -9,7 +9,7 @@ import pytest
 
 from export import gpu_benchmark
 from serve.artifacts import INPUT_SIZE, MODELS, ONNX_NAME
-from serve.images import load_pixels
+from serve.formats.raster import load_pixels
 from serve.providers import CPU, DeviceError, choose_provider
 from tests.conftest import run
 

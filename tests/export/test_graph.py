@@ -14,7 +14,7 @@ from PIL import Image
 from export import graph
 from export.detector import Detector
 from serve.artifacts import KERAS_NAME, MODELS
-from serve.images import load_pixels
+from serve.formats.raster import load_pixels
 
 CPU = ["CPUExecutionProvider"]
 

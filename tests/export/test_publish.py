@@ -139,7 +139,7 @@ def test_what_arrives_is_what_is_here(published, project):
     for path, found in hashes(project / "models").items():
         if path != "README.md" and (Path(path).parent != Path() or path in ARTIFACTS):
             assert model[path] == space[f"models/{path}"] == found, path
-    for path in ("space_app.py", "LICENSE", "serve/classifier.py", "serve/app.py"):
+    for path in ("space_app.py", "LICENSE", "serve/classifier.py", "serve/app/page.py"):
         assert space[path][1] == sha256(project / path)
 
 
@@ -260,7 +260,7 @@ def test_cards_have_no_dead_links(published):
             assert link.startswith("http") or (card.parent / link).exists(), link
     for card in cards:
         assert "](report/confusion.png)" in card.read_text()
-        assert "train/figshare.py" in card.read_text()
+        assert "train/data/figshare.py" in card.read_text()
         assert ModelCard.load(card).data.license == "mit"
 
 

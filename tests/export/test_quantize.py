@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from export import quantize
-from export.agreement import (
+from export.float32_against_int8 import (
     answers_of,
     calibration_error,
     largest_difference,

@@ -14,7 +14,7 @@ from PIL import Image
 
 from export import graph, to_onnx
 from export.detector import read_detector
-from export.parity import compare
+from export.keras_against_onnx import compare
 from serve.artifacts import (
     INT8_NAME,
     KERAS_NAME,

@@ -10,8 +10,8 @@ import pytest
 
 from serve import BrainTumorClassifier
 from serve.artifacts import KERAS_NAME, LABELS, MODELS
+from serve.formats.raster import load_pixels
 from serve.gradcam import GradCamError, KerasGradCam, explainer, keras_grad_cam
-from serve.images import load_pixels
 from tests.conftest import label_of, run
 
 

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from serve import BrainTumorClassifier
-from serve.images import load_image
+from serve.formats.raster import load_image
 from serve.infer import overlay_name
 from serve.overlay import overlay, with_colour_bar
 from tests.conftest import ROOT, SCANS, label_of, run

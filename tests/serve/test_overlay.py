@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from serve import BrainTumorClassifier
-from serve.images import load_image
+from serve.formats.raster import load_image
 from serve.overlay import SMALLEST_BAR, colour_bar, heat_layer, overlay, with_colour_bar
 
 

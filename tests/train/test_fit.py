@@ -16,7 +16,7 @@ import pytest
 
 from serve.artifacts import KERAS_NAME, MODELS, OOD_NAME, write_metrics
 from tests.conftest import ROOT, run
-from train.dataset import DatasetError, find_scans
+from train.data.dataset import DatasetError, find_scans
 from train.fit import load_fit, predict_logits
 from train.folds import Sides
 from train.recipes import RECIPES

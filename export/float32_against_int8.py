@@ -1,0 +1,127 @@
+"""Does the int8 model answer as the float32 model does?"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from serve.artifacts import INPUT_SIZE, LABELS
+from serve.classifier import BrainTumorClassifier
+from serve.formats.raster import load_pixels
+
+BATCH = 16
+BINS = 15  # of the expected calibration error
+CELL = INPUT_SIZE // 14  # pixels of a map's cell
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one model says about scans; arrays of (N, ...)."""
+
+    probabilities: np.ndarray  # float32 (N, 4)
+    maps: np.ndarray  # float32 (N, 14, 14), of the answered class
+    brain_mri: np.ndarray  # bool
+
+    @property
+    def classes(self) -> np.ndarray:
+        return self.probabilities.argmax(axis=1)
+
+
+def answers_of(model: Path, images: Sequence[Path]) -> Answers:
+    """Classify scans on the CPU.
+
+    Raises:
+        serve.classifier.ModelError: `model` cannot be served.
+        serve.formats.raster.InvalidImageError: an image cannot be decoded.
+    """
+    classifier = BrainTumorClassifier(model, device="cpu")
+    rows, maps, brain_mri = [], [], []
+    starts = tqdm(range(0, len(images), BATCH), desc=model.name, unit="batch", delay=1)
+    for paths in (images[start : start + BATCH] for start in starts):
+        pixels = [load_pixels(path, INPUT_SIZE) for path in paths]
+        found, four = classifier.explain_pixels(pixels, [""] * len(pixels))
+        rows += [list(answer.probabilities.values()) for answer in found]
+        maps += [own[LABELS.index(a.label)] for own, a in zip(four, found, strict=True)]
+        brain_mri += [answer.brain_mri for answer in found]
+    return Answers(np.array(rows), np.array(maps), np.array(brain_mri))
+
+
+def same_class(float32: Answers, int8: Answers) -> float:
+    """Share of the scans to which both give the same class."""
+    return float((float32.classes == int8.classes).mean())
+
+
+def largest_difference(float32: Answers, int8: Answers) -> float:
+    """Of any probability."""
+    return float(np.abs(float32.probabilities - int8.probabilities).max())
+
+
+def figures_of(
+    answers: Answers, labels: np.ndarray, masks: Sequence[np.ndarray | None]
+) -> dict[str, float | None]:
+    """How good the answers are, fractions from 0 to 1.
+
+    Args:
+        labels: int (N,), the true classes.
+        masks: the tumour's outline, bool (224, 224), of each scan that has one.
+    """
+    right = answers.classes == labels
+    return {
+        "accuracy": float(right.mean()),
+        "ece": calibration_error(answers.probabilities.max(axis=1), right),
+        "pointing_game": pointing_game(
+            answers.maps[right], [masks[i] for i in np.flatnonzero(right)]
+        ),
+        "refused": float((~answers.brain_mri).mean()),
+    }
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """Expected calibration error over equal bins (Naeini et al., AAAI 2015)."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return float(np.abs(np.bincount(bins, right - confidence)).sum() / len(right))
+
+
+def pointing_game(maps: np.ndarray, masks: Sequence[np.ndarray | None]) -> float | None:
+    """Share of the maps that have their maximum on the outline (Zhang et al., ECCV 2016)."""
+    hits = []
+    for one, mask in zip(maps, masks, strict=True):
+        if mask is not None:
+            row, column = np.array(np.unravel_index(one.argmax(), one.shape)) * CELL
+            hits.append(one.max() > 0 and mask[row : row + CELL, column : column + CELL].any())
+    return float(np.mean(hits)) if hits else None
+
+
+def labels_of(images: Sequence[Path]) -> np.ndarray:
+    """int (N,), of the folders that the images lie in."""
+    return np.array([LABELS.index(path.parent.name) for path in images])
+
+
+def read_masks(
+    images: Sequence[Path], slices: Path | None, folder: Path | None
+) -> list[np.ndarray | None]:
+    """The radiologists' outline, bool (224, 224), of every image that is a figshare slice.
+
+    Args:
+        images: DIR/Testing/CLASS/FILE.
+        slices: figshare_slices.csv.
+        folder: figshare_masks, INDEX.png.
+    """
+    if not (slices and folder):
+        return [None] * len(images)
+    with slices.open(newline="") as file:
+        known = {(row["split"], row["class"], row["file"]): row for row in csv.DictReader(file)}
+    return [_mask(known.get((p.parts[-3], p.parent.name, p.name)), folder) for p in images]
+
+
+def _mask(row: Mapping[str, str] | None, folder: Path) -> np.ndarray | None:
+    if row is None:
+        return None
+    mask = np.asarray(Image.open(folder / f"{row['figshare_index']}.png").convert("1"))
+    return mask[:, ::-1] if row["mirrored"] == "1" else mask

@@ -1,0 +1,1 @@
+"""How fast each engine is, beside what people would pick instead."""

@@ -1,0 +1,144 @@
+"""The endpoints that programs call: /predict, /explain and /predict_batch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypedDict, TypeVar
+
+import gradio as gr
+from gradio.data_classes import FileData
+from gradio_client.utils import python_type_to_json_schema
+from PIL import Image
+
+from ..classifier import Prediction
+from ..formats.raster import InvalidImageError
+from ..overlay import overlay
+from .analysis import Analyser
+from .track_record import TrackRecord
+from .uploads import received, received_all, refuse_addresses
+from .words import is_unsure
+
+PREDICTED = "predicted"
+EXAMPLE = FileData(path="scan.jpg", orig_name="scan.jpg").model_dump()  # of the documentation
+
+T = TypeVar("T")
+File = dict[str, Any]  # Gradio's FileData: path, orig_name and more
+
+
+class Answer(TypedDict):
+    """The answer for one picture."""
+
+    file: str  # its own name; "path" would have Gradio's client download it
+    label: str  # the likeliest class
+    confidence: float  # its probability, 0 to 1, calibrated
+    probabilities: dict[str, float]  # of every class
+    brain_mri: bool  # False: the class means nothing
+    unsure: bool  # True: answers of such a confidence were too often wrong
+    ood_score: float  # how unlike the training scans
+    model: str
+    provider: str
+    milliseconds: float  # inference alone
+
+
+class Failure(TypedDict):
+    """A picture that could not be read."""
+
+    file: str
+    error: str
+
+
+class Explained(TypedDict):
+    """The answer for one picture, and what it rests on."""
+
+    answer: Answer
+    engine: str  # what made the maps: keras or onnx
+    maps: dict[str, list[list[float]]]  # of every class: Grad-CAM, 14 rows of 14, 0 to 1
+
+
+def add_endpoints(analyser: Analyser, record: TrackRecord, queue: dict[str, Any]) -> None:
+    """Add the endpoints to the `gr.Blocks` that is being built; none shows on the page.
+
+    Args:
+        analyser: answers.
+        record: says which answers are unsure.
+        queue: how many may run at once, for every endpoint's event.
+    """
+
+    def predict(scan: File) -> Answer:
+        """Classify one picture of a brain MRI slice. Research and education only.
+
+        Returns the likeliest class, its calibrated confidence and all probabilities. Where
+        brain_mri is false, the picture is unlike a brain MRI and the class means nothing;
+        where unsure is true, answers of such a confidence were too often wrong.
+        """
+        return _answer(analyser.predict(received(scan)), record)
+
+    def explain(scan: File, label: str = PREDICTED) -> tuple[Explained, Image.Image]:
+        """Classify one picture and say where each class's evidence lies (Grad-CAM).
+
+        Returns the answer with the maps of all classes, 14 x 14 from 0 to 1, and the picture
+        with one class's map laid over it: the predicted class's, or that of label.
+        """
+        if label not in (PREDICTED, *analyser.classifier.labels):
+            raise gr.Error("label names no class.", print_exception=False)
+        upload = received(scan)
+        found = analyser.analyse(upload.image(), upload.name)
+        shown = found.prediction.label if label == PREDICTED else label
+        maps = {name: one.tolist() for name, one in found.maps.items()}
+        result = Explained(answer=_answer(found.prediction, record), engine=found.engine, maps=maps)
+        return result, overlay(found.scan, found.maps[shown])
+
+    def predict_batch(scans: list[File]) -> list[Answer | Failure]:
+        """Classify several pictures. A bad file gets its reason, the others their answers."""
+        return [
+            Failure(file=one.name, error=one.reason)
+            if isinstance(one, InvalidImageError)
+            else _answer(one, record)
+            for one in analyser.predict_all(received_all(scans), lambda _: None)
+        ]
+
+    with gr.Group(visible=False):
+        scan = refuse_addresses(gr.File(label="The picture: JPEG, PNG, BMP, TIFF, WebP or GIF"))
+        scans = refuse_addresses(gr.File(label="The pictures", file_count="multiple"))
+        scan.example_payload = lambda: EXAMPLE
+        scans.example_payload = lambda: [EXAMPLE, EXAMPLE]
+        label = gr.Radio(
+            [PREDICTED, *analyser.classifier.labels],
+            value=PREDICTED,
+            label="The class whose map is laid over the picture",
+        )
+        picture = gr.Image(format="png", label="The picture under that map")
+        call = gr.Button()
+        for function, inputs, outputs in (
+            (predict, [scan], [_json("The answer", Answer)]),
+            (explain, [scan, label], [_json("The answer and the maps", Explained), picture]),
+            (predict_batch, [scans], [_json("The answers", list[Answer | Failure])]),
+        ):
+            call.click(_friendly(function), inputs, outputs, preprocess=False, **queue)
+
+
+def _friendly(function: Callable[..., T]) -> Callable[..., T]:
+    """`function`, with a picture that cannot be read as one line for the caller."""
+
+    @wraps(function)
+    def wrapped(*args: Any) -> T:  # noqa: ANN401
+        try:
+            return function(*args)
+        except InvalidImageError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    return wrapped
+
+
+def _answer(prediction: Prediction, record: TrackRecord) -> Answer:
+    fields = dataclasses.asdict(prediction)
+    return Answer(file=fields.pop("path"), **fields, unsure=is_unsure(prediction, record))
+
+
+def _json(label: str, kind: Any) -> gr.JSON:  # noqa: ANN401
+    """A result whose fields, those of `kind`, the API's documentation names."""
+    result = gr.JSON(label=label)
+    result.api_info = lambda: python_type_to_json_schema(kind)
+    return result

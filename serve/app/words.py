@@ -1,0 +1,184 @@
+"""What the app says. Every figure in it comes from what was measured, none is typed here."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from ..artifacts import MODELS
+from ..classifier import Prediction
+from .track_record import ENOUGH, Bin, TrackRecord
+
+TITLE = "Brain tumour MRI classifier"
+CLASSES = {
+    "glioma": "Glioma",
+    "meningioma": "Meningioma",
+    "notumor": "No tumour found",
+    "pituitary": "Pituitary tumour",
+}
+ENGINES = {"keras": "Grad-CAM by Keras", "onnx": "Grad-CAM by the ONNX file"}
+NO_MRI = "This does not look like a brain MRI"
+NO_MRI_REASON = (
+    "A classifier always answers something. This one has only ever seen slices of brain MRI, "
+    "so what it would say about another kind of picture means nothing."
+)
+STILL_NO_MRI = (
+    "This does not look like a brain MRI. The answer below was asked for anyway and most "
+    "likely means nothing."
+)
+CALL = """\
+FILE=$(curl -s -F files=@scan.jpg $URL/gradio_api/upload | cut -d '"' -f 2)
+EVENT=$(curl -s -H "Content-Type: application/json" \\
+  -d '{"data": [{"path": "'"$FILE"'", "meta": {"_type": "gradio.FileData"}}]}' \\
+  $URL/gradio_api/call/predict | cut -d '"' -f 4)
+curl -sN $URL/gradio_api/call/predict/$EVENT
+"""
+API = f"""\
+## Call it from a program
+
+Three endpoints: `/predict` and `/explain` for one picture, `/predict_batch` for several. \
+"Use via API" at the foot of the page has their arguments and results. With `curl`, where \
+`$URL` is this page's address:
+
+```sh
+{CALL}```
+
+With Python, `pip install gradio_client`:
+
+```python
+from gradio_client import Client, handle_file
+
+client = Client(URL)
+print(client.predict(handle_file("scan.jpg"), api_name="/predict"))
+```
+
+A file that is no picture gives an `error` event, or an exception, with the reason. When too \
+many are waiting, the call is refused with status 503: try again later.
+"""
+
+
+def class_name(label: str) -> str:
+    """A class in plain words."""
+    return CLASSES.get(label, label.capitalize())
+
+
+def class_noun(label: str) -> str:
+    """A class within a sentence: glioma, no tumour."""
+    return class_name(label).lower().removesuffix(" found")
+
+
+def heading(prediction: Prediction, record: TrackRecord) -> str:
+    """The answer, in as many words as it deserves."""
+    if is_unsure(prediction, record):
+        first, second = (class_noun(label) for label in likeliest(prediction)[:2])
+        return f"Unsure: {first} or {second}"
+    return class_name(prediction.label)
+
+
+def is_unsure(prediction: Prediction, record: TrackRecord) -> bool:
+    """Whether answers of such a confidence were too often wrong to stand by one class."""
+    return prediction.confidence < record.unsure_below
+
+
+def likeliest(prediction: Prediction) -> list[str]:
+    """The classes, the likeliest first."""
+    return sorted(prediction.probabilities, key=prediction.probabilities.get, reverse=True)
+
+
+def what_it_rests_on(prediction: Prediction, record: TrackRecord) -> str:
+    """What such a confidence has meant, and why no single class is named where none is."""
+    if not prediction.brain_mri:
+        return "Confidence was measured on brain MRI only; here it says nothing."
+    sentences = [_what_it_has_meant(record.at(prediction.confidence))]
+    if is_unsure(prediction, record):
+        sentences.append(
+            f"Below {percent(record.unsure_below, 0)} confidence fewer than {in_100(ENOUGH)} in "
+            "100 answers were right on such patients, so no single class is named."
+        )
+    return " ".join(sentences)
+
+
+def _what_it_has_meant(found: Bin | None) -> str:
+    """How often answers of such a confidence were right, or "" where nothing was measured."""
+    if found is None:
+        return ""
+    span = (
+        f"{percent(found.low, 0)} to {percent(found.high, 0)}"
+        if found.low
+        else f"under {percent(found.high, 0)}"
+    )
+    return (
+        f"Of answers this confident, {in_100(found.share)} in 100 were right on patients the "
+        f"models had never seen ({found.answers:,} answers of {span} confidence)."
+    )
+
+
+def how_to_read_map(label: str, attention: dict[str, Any]) -> str:
+    """One class's map: what it shows, and how far it is to be trusted.
+
+    Args:
+        label: the class.
+        attention: metrics.json's part of that name; how often the map's maximum lay on the
+            tumour is quoted from it.
+    """
+    reading = f"Bright places speak for “{class_noun(label)}” in the model's eyes."
+    hits = attention.get("pointing_game", {})
+    if "all" not in hits:
+        return f"{reading} How often they lie on the tumour was not measured."
+    if label not in hits:
+        return f"{reading} They are not where a tumour would be."
+    asides = [f"for {class_noun(label)} in {in_100(hits[label])}"]
+    if "all" in attention.get("chance", {}):
+        asides.append(f"by chance in {in_100(attention['chance']['all'])}")
+    advice = (
+        "Mostly they miss the tumour, so do not look for it there"
+        if hits["all"] < 0.5
+        else "They are a hint at the tumour's place, not its outline"
+    )
+    return (
+        f"{reading} {advice}: the brightest lay on it in {in_100(hits['all'])} of 100 scans "
+        f"that were answered rightly ({', '.join(asides)})."
+    )
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share as the project's texts write it, 89.4 %; never 0 or 100 where it is not that."""
+    least = 10**-digits
+    if 0 < share < least / 200:
+        return f"under {least:.{digits}f}\u00a0%"
+    if 1 - least / 200 <= share < 1:
+        return f"over {100 - least:.{digits}f}\u00a0%"
+    return f"{share * 100:.{digits}f}\u00a0%"
+
+
+def in_100(share: float) -> str:
+    """A share as a whole number of a hundred; never 100 or 0 where it is not all or none."""
+    if not 0 < share < 1:
+        return f"{share * 100:.0f}"
+    return str(min(max(math.floor(share * 100 + 0.5), 1), 99))
+
+
+def model_card(models: Path = MODELS) -> list[str | tuple[str, Path]]:
+    """The model card in the order in which it is read: Markdown, or a picture (its text, file).
+
+    Without its front matter and title; links into the repository keep their words only. Code is
+    coloured in Python and shell only: Gradio's highlighter fails on C++, and the page with it.
+    """
+    path = models / "README.md"
+    if not path.is_file():
+        return []
+    text = re.sub(r"\A---\n.*?\n---\n", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"^# .*$", "", text, count=1, flags=re.MULTILINE)
+    text = re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:)[^)]+\)", r"\1", text)
+    text = re.sub(r"^```(?!python$|sh$)\w.*$", "```", text, flags=re.MULTILINE)
+    parts = re.split(r"^!\[([^\]]*)\]\(([^)]+)\)$", text, flags=re.MULTILINE)
+    card: list[str | tuple[str, Path]] = [parts[0]]
+    for words, file, after in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        if (models / file).is_file():
+            card.append((words, models / file))
+        if after.strip():
+            card.append(after)
+    return card

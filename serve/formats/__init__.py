@@ -1,0 +1,1 @@
+"""Files, bytes and arrays -> the RGB pixels that the model reads."""

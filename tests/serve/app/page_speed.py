@@ -1,0 +1,63 @@
+"""How soon a visitor sees the page, and an example's answer: python -m tests.serve.app.page_speed
+
+Starts the app, opens it in Chromium five times, and writes the medians as `page` into
+models/metrics.json.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import sys
+import time
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from serve.artifacts import MODELS, write_metrics
+from tests.conftest import BROWSER_FLAGS
+from tests.serve.app.server import running_app
+
+VISITS = 5
+EXAMPLES = ("glioma", "meningioma", "pituitary")
+PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+
+
+def main() -> int:
+    with running_app() as app, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=BROWSER_FLAGS
+        )
+        visits = [visit(browser, app.url) for _ in range(1 + VISITS)][1:]  # the first warms up
+        browser.close()
+    figures = {
+        "first_paint_seconds": statistics.median(paint for paint, _ in visits),
+        "answer_seconds": statistics.median(time for _, answers in visits for time in answers),
+        "cores": os.cpu_count(),
+    }
+    print("\n".join(f"{name} {value:.3g}" for name, value in figures.items()))
+    write_metrics(MODELS, "page", figures)
+    return 0
+
+
+def visit(browser: Browser, address: str) -> tuple[float, list[float]]:
+    """Seconds to the first paint with an empty browser cache, and to each example's answer."""
+    page = browser.new_page()
+    page.goto(address)
+    paint = page.wait_for_function(PAINT).json_value() / 1000
+    page.get_by_role("button", name="Example").first.wait_for()
+    page.wait_for_timeout(2000)  # as a visitor looks at it first
+    answers = [_answer(page, name) for name in EXAMPLES]
+    page.close()
+    return paint, answers
+
+
+def _answer(page: Page, name: str) -> float:
+    started = time.monotonic()
+    page.get_by_role("button", name=f"Example: {name}").first.click()
+    page.locator(f"#viewer .heat:visible[data-class={name}]").wait_for()
+    return time.monotonic() - started
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""The demo as its users get it: its own process on a free port of this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from urllib.error import URLError
+from urllib.request import urlopen
+
+ROOT = Path(__file__).parents[3]
+START = 180  # seconds that it may take to load on a busy machine
+
+
+@dataclass(frozen=True, slots=True)
+class RunningApp:
+    url: str
+    pid: int
+
+
+@contextmanager
+def running_app() -> Iterator[RunningApp]:
+    """`python space_app.py`, ready to answer; stopped when the block ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
+    with TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "space_app.py"],
+            cwd=ROOT,
+            env=os.environ | address,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_for(url, process, log)
+            yield RunningApp(url, process.pid)
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _wait_for(url: str, process: subprocess.Popen, log) -> None:
+    end = time.monotonic() + START
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            urlopen(f"{url}/config", timeout=5).close()
+            return
+        except (URLError, TimeoutError):
+            time.sleep(0.3)
+    log.seek(0)
+    raise RuntimeError(f"the app did not start:\n{log.read()}")

@@ -1,0 +1,57 @@
+"""The score tells scans from other pictures, and its threshold keeps what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from train.data.dataset import find_scans
+from train.learning.features import FeatureCache
+from train.network.vgg16 import build_model, frozen_prefix
+from train.ood import KEPT, Detector, fit_detector, pooled_features, read_others, refusal
+from train.pictures.augment import AugmentedViews
+from train.recipes import RECIPES
+
+
+@pytest.fixture(scope="module")
+def gaussian() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(4), 2000)
+    mixing = rng.normal(size=(8, 8))
+    return rng.normal(size=(8000, 8)) @ mixing + 5 * labels[:, None], labels
+
+
+def test_score_is_the_mahalanobis_distance_per_dimension(gaussian):
+    pooled, labels = gaussian
+    detector = fit_detector(pooled[::2], labels[::2], pooled[1::2])
+    scores = detector.score(pooled[1::2])
+    assert scores.mean() == pytest.approx(1, rel=0.1)
+    assert (scores <= detector.threshold).mean() == pytest.approx(KEPT, abs=0.002)
+    assert detector.score(pooled[:1] + 1000)[0] > 100 * detector.threshold
+
+
+def test_refusal_by_hand():
+    detector = Detector(np.zeros((1, 2), np.float32), np.eye(2, dtype=np.float32), threshold=1.0)
+    inside, outside = np.zeros((3, 2)), np.array([[0.1, 0.1], [5, 5], [6, 6], [7, 7]])
+    figures = refusal(detector, {"scans": inside}, {"cats": outside})
+    assert figures["auroc"] == 1
+    assert figures["refused"] == figures["by_kind"]["cats"] == 0.75
+    assert figures["scans_refused"] == 0
+
+
+def test_noise_is_less_like_the_scans_than_a_scan(small_dataset, base_weights, tmp_path):
+    recipe = RECIPES["seed"]
+    prefix = frozen_prefix(build_model(recipe, base_weights))
+    features = FeatureCache(tmp_path / "cache", prefix, AugmentedViews(recipe, 0))
+    scans = find_scans(small_dataset, "Training")
+    labels = np.array([scan.label for scan in scans])
+    testing = pooled_features(features, find_scans(small_dataset, "Testing"))
+    detector = fit_detector(pooled_features(features, scans), labels, testing)
+    (tmp_path / "others" / "noise").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        noise = Image.fromarray(rng.integers(0, 256, (224, 224, 3), np.uint8))
+        noise.save(tmp_path / "others" / "noise" / f"{number}.png")
+    noise = pooled_features(features, read_others(tmp_path / "others")["noise"])
+    assert detector.score(noise).min() > detector.score(testing).max()

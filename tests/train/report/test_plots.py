@@ -1,0 +1,49 @@
+"""The pictures are written, of a size that can be read, and small together."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from serve.artifacts import MODELS, read_metrics
+from train.evaluation.predictions import read_protocols
+from train.report.blocks import PICTURES, PREDICTIONS, draw
+
+NAMES = {*PICTURES, "figures"}
+
+
+def check_pictures(paths):
+    assert {path.stem for path in paths} == NAMES
+    for path in paths:
+        with Image.open(path) as image:
+            image.load()
+        assert image.format == "PNG"
+        assert 900 <= image.width <= 2600, path.name
+        assert len(image.convert("L").getcolors()) > 10, f"{path.name} is blank"
+
+
+def test_pictures_of_one_protocol(tmp_path):
+    one = {"kaggle": read_protocols(PREDICTIONS)["kaggle"]}
+    check_pictures(draw(read_metrics(), one, tmp_path))
+
+
+def test_pictures_of_every_protocol(tmp_path):
+    check_pictures(draw(read_metrics(), read_protocols(PREDICTIONS), tmp_path))
+
+
+def test_three_protocols_fit(tmp_path):
+    tested = dict.fromkeys(("seed", "kaggle", "patient"), read_protocols(PREDICTIONS)["kaggle"])
+    metrics = read_metrics()
+    for part in ("protocols", "calibration"):
+        metrics[part]["patient"] = metrics[part]["kaggle"]
+    check_pictures(draw(metrics, tested, tmp_path))
+
+
+def test_nothing_measured_draws_nothing(tmp_path):
+    assert draw({}, {}, tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_committed_pictures_are_there_and_small():
+    pictures = list((MODELS / "report").glob("*.png"))
+    assert {path.stem for path in pictures} >= NAMES
+    assert sum(path.stat().st_size for path in pictures) < 3e6

@@ -1,0 +1,82 @@
+"""Tumours of a collection that was never trained on: Br35H (A. Hamada, Kaggle), type unknown."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from serve.artifacts import LABELS
+from train.data.dataset import UNKNOWN_TUMOUR, DatasetError, Scan, read_scans
+from train.data.duplicates import find_pairs
+
+NOTUMOR = LABELS.index("notumor")
+SPECIFICITY = 0.9
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A collection of tumours that is to be tested on."""
+
+    tumours: list[Scan]  # those that are no copy of a known scan
+    copies: set[str]  # `Scan.name` of the known scans that are copies of one of its images
+
+
+def read_br35h(folder: Path, known: Sequence[Scan]) -> Unseen:
+    """The tumour scans of `folder`/images, apart from those that are in the Kaggle dataset.
+
+    Copies are those that br35h_tumour.csv names and all near-duplicates (train/data/duplicates.py).
+
+    Raises:
+        DatasetError: br35h_tumour.csv or the images are not there.
+    """
+    table = folder / "br35h_tumour.csv"
+    try:
+        with table.open(newline="") as file:
+            copy_of = {row["file"]: row["kaggle_duplicate"] for row in csv.DictReader(file)}
+    except OSError as error:
+        raise DatasetError(f"{table}: {error}") from error
+    except KeyError as error:
+        raise DatasetError(f"{table}: has no column {error}") from error
+    files = [(folder / "images" / name, UNKNOWN_TUMOUR) for name in copy_of]
+    scans = read_scans(files, part="Br35H")
+    if not scans:
+        raise DatasetError(f"{folder / 'images'}: none of the files in {table} is there")
+    pairs = find_pairs([*known, *scans])
+    across = (pairs.first < len(known)) & (pairs.second >= len(known))
+    copied = {scans[i - len(known)].path.name for i in pairs.second[across]}
+    copied |= {name for name, copy in copy_of.items() if copy}
+    return Unseen(
+        [scan for scan in scans if scan.path.name not in copied],
+        {known[i].name for i in pairs.first[across]} | set(filter(None, copy_of.values())),
+    )
+
+
+def score_collection(tumour: np.ndarray, healthy: np.ndarray) -> dict[str, Any]:
+    """Sensitivity to tumours of any type against tumour-free scans.
+
+    Args:
+        tumour: probabilities (N, 4) of scans with a tumour.
+        healthy: probabilities (M, 4) of scans without.
+
+    Returns:
+        sensitivity (any tumour class is an answer), specificity, auc of 1 - P(notumor), and
+        sensitivity_at_specificity_90.
+    """
+    scores = [1 - side[:, NOTUMOR] for side in (tumour, healthy)]
+    truth = np.repeat([1, 0], [len(tumour), len(healthy)])
+    return {
+        "tumours": len(tumour),
+        "healthy": len(healthy),
+        "sensitivity": float((tumour.argmax(axis=1) != NOTUMOR).mean()),
+        "specificity": float((healthy.argmax(axis=1) == NOTUMOR).mean()),
+        "auc": float(roc_auc_score(truth, np.concatenate(scores))),
+        "sensitivity_at_specificity_90": float(
+            (scores[0] > np.quantile(scores[1], SPECIFICITY)).mean()
+        ),
+    }

@@ -1,0 +1,1 @@
+"""Models and scans -> figures: protocols, calibration, where the maps point, what is refused."""

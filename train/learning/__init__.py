@@ -1,0 +1,1 @@
+"""Cached features, batches, epochs that resume, and the trainings of the recipes."""

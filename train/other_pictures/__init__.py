@@ -1,0 +1,1 @@
+"""Pictures that are no brain MRI, to test a refusal with."""

@@ -1,0 +1,1 @@
+"""What a training is shown: scans in other geometry and grey levels, without and with tumours."""

@@ -1,0 +1,261 @@
+"""The pictures of a training and of what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from serve.artifacts import LABELS, replacing
+from train.data.dataset import Scan
+from train.evaluation.calibration import bins_of, calibration_error
+from train.evaluation.predictions import (
+    CONFIDENCE_EDGES,
+    PROTOCOLS,
+    Curve,
+    Predictions,
+    confidences,
+    confusion,
+    roc,
+)
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # Okabe and Ito's colour-blind safe set
+GREEN, PURPLE = "#009E73", "#CC79A7"  # of the same set
+LINES = dict(zip(LABELS, ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PURPLE, ":")), strict=True))
+PANEL = 4.2  # inches
+PERCENT = PercentFormatter(1.0, decimals=0, symbol=" %")
+CORNER = 0.2  # of the ROC plane, shown enlarged
+STYLE = {
+    "figure.dpi": 150,
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "figure.constrained_layout.w_pad": 0.1,
+}
+
+
+def plot_history(history: Sequence[Mapping[str, float]], kept: int, path: Path) -> None:
+    """Loss and accuracy by epoch, training and validation, the `kept` epoch marked."""
+    epochs = [entry["epoch"] for entry in history]
+    figure, panels = plt.subplots(1, 2, figsize=(12, 4.5), dpi=100, layout="constrained")
+    for panel, name in zip(panels, ("loss", "accuracy"), strict=True):
+        for key, colour, label in ((name, BLUE, "training"), (f"val_{name}", ORANGE, "validation")):
+            panel.plot(epochs, [entry[key] for entry in history], "o-", color=colour, label=label)
+        panel.axvline(kept, color=GREY, linestyle="--", label=f"kept: epoch {kept}")
+        panel.set(xlabel="epoch", title=name.capitalize())
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.grid(alpha=0.3)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylim(bottom=0)
+    panels[1].yaxis.set_major_formatter(PercentFormatter(1.0))
+    panels[1].legend(frameon=False)
+    _save(figure, path)
+
+
+def plot_pairs(pairs: Sequence[tuple[Scan, Scan, float, bool]], path: Path) -> None:
+    """Near-duplicates side by side: (one, other, similarity, mirrored)."""
+    rows = -(-len(pairs) // 3)
+    figure, panels = plt.subplots(
+        rows, 6, figsize=(12, 2.35 * rows), dpi=100, layout="constrained", squeeze=False
+    )
+    for panel in panels.flat:
+        panel.axis("off")
+    for number, (one, other, similarity, mirrored) in enumerate(pairs):
+        row, column = number // 3, 2 * (number % 3)
+        conflict = one.label != other.label
+        notes = [f"{similarity:.4f}"] + ["mirrored"] * mirrored + ["TWO LABELS"] * conflict
+        for panel, scan, note in (
+            (panels[row, column], one, "alike " + ", ".join(notes)),
+            (panels[row, column + 1], other, ""),
+        ):
+            panel.imshow(scan.pixels())
+            panel.set_title(
+                f"{scan.part}: {LABELS[scan.label]}\n{scan.path.name}",
+                fontsize=8,
+                color=ORANGE if conflict else "black",
+            )
+            panel.text(0, 1.0, note, transform=panel.transAxes, va="top", fontsize=8, color="white")
+    _save(figure, path)
+
+
+def plot_confusion(protocols: Mapping[str, Predictions], path: Path) -> None:
+    """Confusion matrices: images, and their share of the true class."""
+    with _panels(protocols, path, "Images, and their share of the true class", 5.3) as panels:
+        for panel, tested in zip(panels, protocols.values(), strict=True):
+            counts = confusion(tested)
+            shares = counts / counts.sum(axis=1, keepdims=True)
+            panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+            for (row, column), share in np.ndenumerate(shares):
+                panel.text(
+                    column,
+                    row,
+                    f"{counts[row, column]:,}\n{share:.1%}".replace("%", " %"),
+                    ha="center",
+                    va="center",
+                    color="white" if share > 0.5 else "black",
+                )
+            ticks = range(len(LABELS))
+            panel.set_xticks(ticks, LABELS, rotation=30, ha="right", rotation_mode="anchor")
+            panel.set_yticks(ticks, LABELS)
+            panel.set_xlabel("predicted class")
+            panel.tick_params(length=0)
+            panel.spines[:].set_visible(False)
+        panels[0].set_ylabel("true class")
+
+
+def plot_roc(protocols: Mapping[str, Predictions], path: Path) -> None:
+    """One-vs-rest ROC curves by class, the upper left corner enlarged."""
+    with _panels(protocols, path, "ROC curves, each class against the others", 6.2) as panels:
+        for panel, tested in zip(panels, protocols.values(), strict=True):
+            curves = roc(tested)
+            corner = panel.inset_axes((0.4, 0.14, 0.56, 0.56))
+            _draw_curves(panel, curves, clip=False)
+            _draw_curves(corner, curves, clip=True)
+            corner.set(xlim=(0, CORNER), ylim=(1 - CORNER, 1))
+            corner.set_xticks((0, CORNER / 2, CORNER))
+            corner.set_yticks((1 - CORNER, 1 - CORNER / 2, 1))
+            corner.tick_params(labelsize=9)
+            panel.indicate_inset_zoom(corner, edgecolor=GREY)
+            panel.set(xlabel="false positive rate", xlim=(0, 1), ylim=(0, 1))
+            _legend_below(panel)
+        panels[0].set_ylabel("true positive rate")
+
+
+def _draw_curves(axes: Axes, curves: Mapping[str, Curve], clip: bool) -> None:
+    for name, curve in curves.items():
+        colour, line = LINES[name]
+        axes.plot(
+            curve.false_positive_rate,
+            curve.true_positive_rate,
+            line,
+            color=colour,
+            linewidth=1.8,
+            label=f"{name}, AUC {curve.area:.3f}",
+            clip_on=clip,
+        )
+    axes.set_box_aspect(1)
+    axes.grid()
+
+
+def plot_reliability(protocols: Mapping[str, Predictions], path: Path) -> None:
+    """Accuracy by confidence before and after temperature scaling, a point a bin."""
+    title = "Accuracy by confidence; the larger a point, the more images"
+    with _panels(protocols, path, title, 5.8) as panels:
+        for panel, tested in zip(panels, protocols.values(), strict=True):
+            panel.plot((0, 1), (0, 1), color=GREY, linewidth=1, label="accuracy = confidence")
+            for when, probabilities, colour, line in (
+                ("before", tested.uncalibrated, ORANGE, "s--"),
+                ("after", tested.calibrated, BLUE, "o-"),
+            ):
+                share, right, confidence = np.array(bins_of(probabilities, tested.labels)).T
+                label = f"{when} scaling, ECE {calibration_error(probabilities, tested.labels):.3f}"
+                panel.plot(confidence, right, line, color=colour, markersize=4, label=label)
+                panel.scatter(
+                    confidence, right, 300 * share, colour, marker=line[0], alpha=0.4, clip_on=False
+                )
+            panel.set(xlabel="mean confidence", xlim=(0.2, 1), ylim=(0, 1))
+            panel.set_box_aspect(1)
+            panel.grid()
+            for axis in (panel.xaxis, panel.yaxis):
+                axis.set_major_formatter(PERCENT)
+            _legend_below(panel)
+        panels[0].set_ylabel("accuracy")
+
+
+def plot_confidence(protocols: Mapping[str, Predictions], path: Path) -> None:
+    """How many right and wrong answers there are of each confidence, on a logarithmic scale."""
+    with _panels(protocols, path, "Confidence of right and of wrong answers", 4.9) as panels:
+        width = CONFIDENCE_EDGES[1] - CONFIDENCE_EDGES[0]
+        for panel, tested in zip(panels, protocols.values(), strict=True):
+            for side, (name, counts, colour) in enumerate(
+                zip(("right", "wrong"), confidences(tested), (BLUE, ORANGE), strict=True)
+            ):
+                panel.bar(
+                    CONFIDENCE_EDGES[:-1] + width * (0.1 + 0.4 * side),
+                    counts,
+                    0.4 * width,
+                    align="edge",
+                    color=colour,
+                    label=f"{name}: {counts.sum():,} images",
+                )
+            panel.set(xlabel="confidence", xlim=(0.2, 1))
+            panel.set_yscale("log")
+            panel.set_ylim(bottom=0.7)
+            panel.xaxis.set_major_formatter(PERCENT)
+            panel.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
+            panel.set_box_aspect(0.85)
+            panel.grid(axis="y")
+            _legend_below(panel)
+        panels[0].set_ylabel("images")
+
+
+def plot_table(
+    header: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], path: Path
+) -> None:
+    """A table of text: the first column to the left, a rule above each group of rows."""
+    widths = (2.7, *(2.25 for _ in header[1:]))  # inches
+    height = 0.27  # of a row, in inches
+    lines = 2 + sum(map(len, groups))  # the header takes two
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(sum(widths), height * (lines + 1)))
+        panel = figure.add_axes((0, 0, 1, 1))
+        panel.axis("off")
+        panel.set(xlim=(0, sum(widths)), ylim=(lines + 0.5, -0.5))
+
+        def write(row: Sequence[str], middle: float, **style: str) -> None:
+            panel.text(0.15, middle, row[0], va="center", **style)
+            for column, cell in enumerate(row[1:], 1):
+                centre = sum(widths[:column]) + widths[column] / 2
+                panel.text(centre, middle, cell, ha="center", va="center", **style)
+
+        write(header, 1, weight="bold")
+        top = 2
+        for group in groups:
+            panel.axhline(top, 0.01, 0.99, color=GREY, linewidth=0.8)
+            for number, row in enumerate(group):
+                write(row, top + number + 0.5)
+            top += len(group)
+        _save(figure, path)
+
+
+@contextmanager
+def _panels(
+    protocols: Mapping[str, Predictions], path: Path, title: str, height: float
+) -> Iterator[list[Axes]]:
+    """A panel a protocol, side by side in the common look; written to `path` at the end.
+
+    The height is in inches.
+    """
+    size = max(PANEL * len(protocols), 1.5 * PANEL), height
+    with plt.rc_context(STYLE):
+        figure, panels = plt.subplots(
+            1, len(protocols), figsize=size, sharey=True, squeeze=False, layout="constrained"
+        )
+        figure.suptitle(title)
+        for panel, (name, tested) in zip(panels[0], protocols.items(), strict=True):
+            panel.set_title(f"{name}: {PROTOCOLS[name]}\n{len(tested.labels):,} images")
+        yield list(panels[0])
+        _save(figure, path)
+
+
+def _legend_below(panel: Axes) -> None:
+    panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+    plt.close(figure)
