@@ -30,8 +30,10 @@ from tqdm import tqdm
 from export.speed import cold_start, peer, timing
 from export.speed.chart import plot_speed
 from export.speed.engines import ENGINES
-from serve.artifacts import EXAMPLES, INPUT_SIZE, METRICS_NAME, MODELS, ONNX_NAME, write_metrics
+from serve.artifacts import EXAMPLES, METRICS_NAME, MODELS, ONNX_NAME, write_metrics
+from serve.command import run
 from serve.formats.raster import load_pixels
+from serve.names import INPUT_SIZE
 
 FOLDER_IMAGES = 1000
 FOLDER_BATCH = 8
@@ -118,29 +120,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     args = parser.parse_args(argv)
     figures: dict[str, Any] = {}
-    try:
-        figures["cold_start"] = measure_cold_start(args.peer)
-        figures["speed"] = measure_speed(args.peer)
-        if args.data:
-            figures["folder"] = measure_folder(args.data)
-        if args.data and args.peer:
-            figures["peer"] = peer.accuracy_of(args.peer, args.data)
-        print(json.dumps(figures, indent=2))
-        for name, value in figures.items():
-            write_metrics(MODELS, f"benchmark.{name}", value)
-        plot_speed(figures["speed"], MODELS / "report" / "benchmark.png")
-        if args.json:
-            args.json.write_text(json.dumps(figures, indent=2) + "\n")
-    except (timing.BenchmarkError, OSError, subprocess.CalledProcessError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+    figures["cold_start"] = measure_cold_start(args.peer)
+    figures["speed"] = measure_speed(args.peer)
+    if args.data:
+        figures["folder"] = measure_folder(args.data)
+    if args.data and args.peer:
+        figures["peer"] = peer.accuracy_of(args.peer, args.data)
+    print(json.dumps(figures, indent=2))
+    for name, value in figures.items():
+        write_metrics(MODELS, f"benchmark.{name}", value)
+    plot_speed(figures["speed"], MODELS / "report" / "benchmark.png")
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print(f"wrote benchmark of {MODELS / METRICS_NAME}")
     return 0
 
 
 def _cpu() -> str:
     """The processor's name and the number of cores this process may use."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     name = next(
         (li.split(":")[1].strip() for li in lines if li.startswith("model name")), "unknown"
     )
@@ -148,4 +146,4 @@ def _cpu() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -11,13 +11,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from serve.artifacts import INPUT_SIZE, LABELS
 from serve.classifier import BrainTumorClassifier
 from serve.formats.raster import load_pixels
+from serve.measures import calibration_error, pointed
+from serve.names import INPUT_SIZE, LABELS
 
 BATCH = 16
-BINS = 15  # of the expected calibration error
-CELL = INPUT_SIZE // 14  # pixels of a map's cell
 
 
 @dataclass(frozen=True)
@@ -74,28 +73,20 @@ def figures_of(
     right = answers.classes == labels
     return {
         "accuracy": float(right.mean()),
-        "ece": calibration_error(answers.probabilities.max(axis=1), right),
-        "pointing_game": pointing_game(
-            answers.maps[right], [masks[i] for i in np.flatnonzero(right)]
-        ),
+        "ece": calibration_error(answers.probabilities, labels),
+        "pointing_game": _pointing_game(answers, right, masks),
         "refused": float((~answers.brain_mri).mean()),
     }
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Expected calibration error over equal bins (Naeini et al., AAAI 2015)."""
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    return float(np.abs(np.bincount(bins, right - confidence)).sum() / len(right))
-
-
-def pointing_game(maps: np.ndarray, masks: Sequence[np.ndarray | None]) -> float | None:
-    """Share of the maps that have their maximum on the outline (Zhang et al., ECCV 2016)."""
-    hits = []
-    for one, mask in zip(maps, masks, strict=True):
-        if mask is not None:
-            row, column = np.array(np.unravel_index(one.argmax(), one.shape)) * CELL
-            hits.append(one.max() > 0 and mask[row : row + CELL, column : column + CELL].any())
-    return float(np.mean(hits)) if hits else None
+def _pointing_game(
+    answers: Answers, right: np.ndarray, masks: Sequence[np.ndarray | None]
+) -> float | None:
+    """Of the right answers with an outline; None where there is none."""
+    chosen = [i for i in np.flatnonzero(right) if masks[i] is not None]
+    if not chosen:
+        return None
+    return float(pointed(answers.maps[chosen], np.stack([masks[i] for i in chosen])).mean())
 
 
 def labels_of(images: Sequence[Path]) -> np.ndarray:
@@ -115,7 +106,7 @@ def read_masks(
     """
     if not (slices and folder):
         return [None] * len(images)
-    with slices.open(newline="") as file:
+    with slices.open(newline="", encoding="utf-8") as file:
         known = {(row["split"], row["class"], row["file"]): row for row in csv.DictReader(file)}
     return [_mask(known.get((p.parts[-3], p.parent.name, p.name)), folder) for p in images]
 

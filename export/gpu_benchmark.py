@@ -24,17 +24,11 @@ from onnx import TensorProto, helper, numpy_helper
 from tqdm import tqdm
 
 from export import graph
-from serve.artifacts import (
-    EXAMPLES,
-    INPUT_SIZE,
-    KERAS_NAME,
-    METRICS_NAME,
-    MODELS,
-    ONNX_NAME,
-    write_metrics,
-)
+from serve.artifacts import EXAMPLES, KERAS_NAME, METRICS_NAME, MODELS, ONNX_NAME, write_metrics
+from serve.command import run
 from serve.formats.raster import load_pixels
-from serve.providers import DeviceError, choose_provider
+from serve.names import INPUT_SIZE
+from serve.providers import choose_provider
 
 BATCHES = (1, 8, 64, 256)
 ROUNDS = 20  # after WARM_UP
@@ -104,9 +98,9 @@ def measure(runs: dict[str, Run], images: np.ndarray) -> list[dict[str, Any]]:
         pixels = np.resize(images, (batch, *images.shape[1:]))
         times: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(WARM_UP + ROUNDS):
-            for name, run in runs.items():
+            for name, answer in runs.items():
                 started = time.perf_counter()
-                run(pixels)
+                answer(pixels)
                 times[name].append((time.perf_counter() - started) * 1000 / batch)
         for name, taken in times.items():
             median = statistics.median(taken[WARM_UP:])
@@ -126,12 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argparse.ArgumentParser(
         prog="python -m export.gpu_benchmark", description=__doc__.split(":")[0] + "."
     ).parse_args(argv)
-    try:
-        provider = choose_provider("cuda")
-        card = _card()
-    except (DeviceError, OSError, subprocess.CalledProcessError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+    provider = choose_provider("cuda")
+    card = _card()
     images = np.stack([load_pixels(path, INPUT_SIZE) for path in sorted(EXAMPLES.iterdir())])
     runs = engines(provider)
     float32, float16 = (runs[name](images)[0] for name in ("onnx_float32", "onnx_float16"))
@@ -157,4 +147,4 @@ def _card() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

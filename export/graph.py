@@ -12,7 +12,7 @@ import tensorflow as tf
 import tf2onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from serve.artifacts import INPUT_SIZE, LABELS
+from serve.names import FROZEN_POOL, INPUT_SIZE, LABELS, LAST_CONVOLUTION
 
 OPSET = 18
 IR_VERSION = 8  # the first that has opset 18: old runtimes load it too
@@ -33,18 +33,18 @@ def convert_network(model: keras.Model) -> onnx.ModelProto:
 
     tf2onnx cannot take a Keras model that was loaded from a file, so a function is traced.
     """
-    names = ("block4_pool", "block5_conv3", "hidden", "logits")
+    names = (FROZEN_POOL, LAST_CONVOLUTION, "hidden", "logits")
     taps = keras.Model(model.input, {name: model.get_layer(name).output for name in names})
 
     @tf.function
     def network(rgb: tf.Tensor) -> dict[str, tf.Tensor]:
         found = taps(rgb, training=False)
-        features = found["block4_pool"]
+        features = found[FROZEN_POOL]
         moments = (tf.reduce_mean(features, (1, 2)), tf.math.reduce_std(features, (1, 2)))
         return {
             "logits": found["logits"],
             "hidden": found["hidden"],
-            "convolved": tf.transpose(found["block5_conv3"], (0, 3, 1, 2)),
+            "convolved": tf.transpose(found[LAST_CONVOLUTION], (0, 3, 1, 2)),
             "pooled": tf.math.log(1.0 + tf.concat(moments, axis=1)),
         }
 

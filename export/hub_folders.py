@@ -13,13 +13,15 @@ from huggingface_hub import SpaceCardData, SpaceHardware
 
 from serve.artifacts import (
     INT8_NAME,
-    INTENDED_USE,
     KERAS_NAME,
     METRICS_NAME,
     MODELS,
     ONNX_NAME,
     OOD_NAME,
+    TRAINED_ON_NAME,
 )
+from serve.command import UserError
+from serve.names import INTENDED_USE
 
 ROOT = MODELS.parent
 README = Path(__file__).with_name("space_readme.md")
@@ -34,6 +36,7 @@ MADE_BY = {
     OOD_NAME: "python -m train.ood",
     ONNX_NAME: "python -m export.to_onnx",
     METRICS_NAME: "python -m train.evaluate",
+    TRAINED_ON_NAME: "python -m train.fit",
     "predictions": "python -m train.evaluate",
     "report": "python -m train.report",
 }
@@ -56,10 +59,6 @@ GITATTRIBUTES = "".join(
 LINK_OUT = re.compile(r"\[([^\]]*)\]\(\.\./[^)]*\)")
 
 
-class FolderError(Exception):
-    """A folder cannot be built."""
-
-
 def build_space(folder: Path, model_repo: str | None, gpu: bool) -> None:
     """Write everything that the Space runs on into `folder`, and nothing else.
 
@@ -69,14 +68,14 @@ def build_space(folder: Path, model_repo: str | None, gpu: bool) -> None:
         gpu: install ONNX Runtime with CUDA, and suggest a GPU to who duplicates the Space.
 
     Raises:
-        FolderError: something is missing, too large, or `folder` holds other things.
+        UserError: something is missing, too large, or `folder` holds other things.
     """
     _start(folder)
     for name in (APP, "LICENSE", "serve"):
         _copy(ROOT / name, folder / name)
     _copy_artifacts(folder / "models")
-    (folder / "requirements.txt").write_text(requirements(gpu))
-    (folder / CARD).write_text(space_readme(model_repo, gpu))
+    (folder / "requirements.txt").write_text(requirements(gpu), encoding="utf-8")
+    (folder / CARD).write_text(space_readme(model_repo, gpu), encoding="utf-8")
     _check_sizes(folder)
 
 
@@ -84,7 +83,7 @@ def build_model(folder: Path) -> None:
     """Write the artifacts, with the model card as README.md; `folder` as for `build_space`.
 
     Raises:
-        FolderError: see `build_space`.
+        UserError: see `build_space`.
     """
     _start(folder)
     _copy(ROOT / "LICENSE", folder / "LICENSE")
@@ -96,7 +95,7 @@ def requirements(gpu: bool) -> str:
     """The Space's requirements.txt, pinned to the versions installed here.
 
     Raises:
-        FolderError: one of the packages is not installed here.
+        UserError: one of the packages is not installed here.
     """
     pins = {name: _version(installed) for name, installed in PACKAGES.items()}
     pins[RUNTIME_GPU if gpu else RUNTIME_CPU] = _version("onnxruntime-gpu", "onnxruntime")
@@ -125,7 +124,7 @@ def space_readme(model_repo: str | None, gpu: bool) -> str:
         license="mit",
         pinned=False,
     )
-    text = Template(README.read_text()).substitute(intended_use=INTENDED_USE)
+    text = Template(README.read_text(encoding="utf-8")).substitute(intended_use=INTENDED_USE)
     return f"---\n{configuration.to_yaml()}\n---\n\n{text}"
 
 
@@ -133,11 +132,11 @@ def _start(folder: Path) -> None:
     """Empty `folder`, unless someone else's files are in it."""
     mark = folder / ".gitattributes"
     if folder.is_dir() and any(folder.iterdir()):
-        if not mark.is_file() or mark.read_text() != GITATTRIBUTES:
-            raise FolderError(f"{folder}: has other files in it, give another --output")
+        if not mark.is_file() or mark.read_text(encoding="utf-8") != GITATTRIBUTES:
+            raise UserError(f"{folder}: has other files in it, give another --output")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(GITATTRIBUTES)
+    mark.write_text(GITATTRIBUTES, encoding="utf-8")
 
 
 def _copy_artifacts(folder: Path) -> None:
@@ -145,9 +144,12 @@ def _copy_artifacts(folder: Path) -> None:
         _copy(MODELS / name, folder / name)
     if (MODELS / INT8_NAME).exists():
         _copy(MODELS / INT8_NAME, folder / INT8_NAME)
+    for path in MODELS.glob("*.json"):
+        _copy(path, folder / path.name)
     _copy(MODELS / CARD, folder / CARD)
     # Links to the project's source have nothing to lead to there: their text stays.
-    (folder / CARD).write_text(LINK_OUT.sub(r"\1", (folder / CARD).read_text()))
+    card = (folder / CARD).read_text(encoding="utf-8")
+    (folder / CARD).write_text(LINK_OUT.sub(r"\1", card), encoding="utf-8")
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -159,13 +161,13 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy(source, target)
     else:
         maker = MADE_BY.get(source.name)
-        raise FolderError(f"{source}: not there" + (f" ({maker} makes it)" if maker else ""))
+        raise UserError(f"{source}: not there" + (f" ({maker} makes it)" if maker else ""))
 
 
 def _check_sizes(folder: Path) -> None:
     for path in folder.rglob("*"):
         if (size := path.stat().st_size) > MAX_BYTES:
-            raise FolderError(f"{path}: {size / 1e6:.0f} MB, at most {MAX_BYTES / 1e6:.0f} MB")
+            raise UserError(f"{path}: {size / 1e6:.0f} MB, at most {MAX_BYTES / 1e6:.0f} MB")
 
 
 def _version(*names: str) -> str:
@@ -175,4 +177,4 @@ def _version(*names: str) -> str:
             return version(name)
         except PackageNotFoundError:
             continue
-    raise FolderError(f"{names[0]}: not installed, and the Space gets the version installed here")
+    raise UserError(f"{names[0]}: not installed, and the Space gets the version installed here")

@@ -10,14 +10,15 @@ import keras
 import numpy as np
 import onnx
 import onnxruntime as ort
-import tensorflow as tf
 from onnx.utils import Extractor
 from PIL import Image
+from scipy.special import softmax
 from tqdm import tqdm
 
-from export.detector import Detector
-from serve.artifacts import INPUT_SIZE, LABELS
+from serve.detector import Detector, pool
 from serve.formats.raster import load_image, load_pixels
+from serve.gradcam import KerasGradCam
+from serve.names import FROZEN_POOL, INPUT_SIZE
 from serve.providers import CPU
 
 BATCH = 16
@@ -64,24 +65,15 @@ class Reference:
 
     def __init__(self, model: keras.Model, temperature: float, detector: Detector) -> None:
         self._temperature, self._detector = temperature, detector
-        outputs = [model.get_layer(name).output for name in ("block4_pool", "block5_conv3")]
-        self._body = keras.Model(model.input, outputs)
-        convolved = x = keras.Input(outputs[1].shape[1:])
-        for name in ("block5_pool", "flatten", "hidden", "logits"):
-            x = model.get_layer(name)(x)
-        self._head = keras.Model(convolved, x)
+        outputs = [model.get_layer(name).output for name in (FROZEN_POOL, "logits")]
+        self._outputs = keras.Model(model.input, outputs)
+        self._maps = KerasGradCam(model)
 
     def __call__(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """`probabilities`, `cam` and `ood_score` of uint8 (N, 224, 224, 3)."""
-        features, convolved = self._body.predict_on_batch(pixels.astype(np.float32))
-        convolved = tf.constant(convolved)
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(convolved)
-            logits = self._head(convolved, training=False)
-            of_class = [logits[:, label] for label in range(len(LABELS))]
-        maps = [_grad_cam(convolved, tape.gradient(one, convolved)) for one in of_class]
-        probabilities = tf.nn.softmax(logits / self._temperature).numpy()
-        return probabilities, np.stack(maps, axis=1), self._detector.score(features)
+        features, logits = self._outputs.predict_on_batch(pixels.astype(np.float32))
+        score = self._detector.score(pool(features))
+        return softmax(logits / self._temperature, axis=1), self._maps(pixels), score
 
 
 def compare(
@@ -143,10 +135,3 @@ def _batch_difference(session: ort.InferenceSession, images: Sequence[Path]) -> 
 
 def _run(session: ort.InferenceSession, pixels: np.ndarray) -> list[np.ndarray]:
     return session.run(["probabilities", "cam", "ood_score"], {"image": pixels})
-
-
-def _grad_cam(convolved: tf.Tensor, gradient: tf.Tensor) -> np.ndarray:
-    weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
-    maps = tf.nn.relu(tf.reduce_sum(weights * convolved, axis=-1)).numpy()
-    largest = maps.max(axis=(1, 2), keepdims=True)
-    return np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)

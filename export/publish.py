@@ -17,7 +17,8 @@ from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 from huggingface_hub.utils import logging, validate_repo_id
 
-from export.hub_folders import ROOT, FolderError, build_model, build_space
+from export.hub_folders import ROOT, build_model, build_space
+from serve.command import RESUMES, UserError, run
 
 REFUSALS = {
     401: "the token is refused",
@@ -25,10 +26,6 @@ REFUSALS = {
     403: "the name is someone else's, or the token may not write to it",
     409: "the name is taken",
 }
-
-
-class PublishError(Exception):
-    """Nothing, or not everything, is published."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def upload(api: HfApi, repository: Repository) -> tuple[str, bool]:
         its address, and whether there was anything to change.
 
     Raises:
-        PublishError: the Hub cannot be reached, or refuses.
+        UserError: the Hub cannot be reached, or refuses.
     """
     name, kind = repository.name, repository.kind
     sdk = "gradio" if kind == "space" else None
@@ -65,29 +62,25 @@ def upload(api: HfApi, repository: Repository) -> tuple[str, bool]:
             delete_patterns="*",
         )
     except Exception as error:  # of HTTP, of threads and of hf_xet, which share no base but this
-        raise PublishError(f"{kind} {name}: {_reason(error, api.endpoint)}") from error
+        raise UserError(f"{kind} {name}: {_reason(error, api.endpoint)}") from error
     return str(url), commit.oid != before
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parse(argv)
     logging.set_verbosity_error()
-    try:
-        repositories = _build(args)
-        for repository in repositories:
-            _print_files(repository)
-        token = None if args.dry_run else _token()
-        if token is None:
-            why = "dry run" if args.dry_run else "no token (hf auth login, or HF_TOKEN)"
-            print(f"{why}: nothing uploaded")
-            return 0
-        api = HfApi(token=token)
-        for repository in repositories:
-            url, changed = upload(api, repository)
-            print(f"{url}: {'published' if changed else 'nothing changed'}", flush=True)
-    except (FolderError, PublishError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+    repositories = _build(args)
+    for repository in repositories:
+        _print_files(repository)
+    token = None if args.dry_run else _token()
+    if token is None:
+        why = "dry run" if args.dry_run else "no token (hf auth login, or HF_TOKEN)"
+        print(f"{why}: nothing uploaded")
+        return 0
+    api = HfApi(token=token)
+    for repository in repositories:
+        url, changed = upload(api, repository)
+        print(f"{url}: {'published' if changed else 'nothing changed'}", flush=True)
     return 0
 
 
@@ -107,15 +100,15 @@ def _check_name(name: str) -> None:
     try:
         validate_repo_id(name)
     except HFValidationError as error:
-        raise PublishError(f"{name}: not USER/NAME ({error})") from error
+        raise UserError(f"{name}: not USER/NAME ({error})") from error
     if "/" not in name:
-        raise PublishError(f"{name}: not USER/NAME")
+        raise UserError(f"{name}: not USER/NAME")
 
 
 def _token() -> str | None:
     token = get_token()
     if token and not (token.isascii() and token.isprintable()):  # else an error would quote it
-        raise PublishError("the token has characters that no token has")
+        raise UserError("the token has characters that no token has")
     return token
 
 
@@ -166,9 +159,4 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        status = main()
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        status = 130
-    sys.exit(status)
+    sys.exit(run(main, RESUMES))

@@ -13,10 +13,9 @@ which is for reporting only.
 from __future__ import annotations
 
 import argparse
-import csv
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -40,18 +39,15 @@ from export.float32_against_int8 import (
     read_masks,
     same_class,
 )
-from serve.artifacts import INT8_NAME, LABELS, MODELS, ONNX_NAME, replacing, write_metrics
-from serve.classifier import ModelError
-from serve.formats.raster import SUFFIXES, InvalidImageError, load_image
+from export.metadata import metadata_of, write_beside
+from serve.artifacts import INT8_NAME, MODELS, ONNX_NAME, replacing, write_metrics
+from serve.command import UserError, run
+from serve.formats.raster import SUFFIXES, load_image
+from serve.names import LABELS
+from serve.trained_on import files_of
 
-FOLDS = MODELS.parent / "train" / "patient_folds.csv"
-LEARNT = {"2", "3", "4"}  # the training side of the published model
 SCANS_A_CLASS = 16  # to calibrate with
 LEAST_SAME = 0.98  # share of images that must get the same class
-
-
-class QuantizeError(Exception):
-    """No int8 model can be made."""
 
 
 class Scans(CalibrationDataReader):
@@ -68,24 +64,23 @@ class Scans(CalibrationDataReader):
             yield {"image": np.asarray(load_image(path))[None]}
 
 
-def calibration_scans(training: Path) -> list[Path]:
+def calibration_scans(training: Path, learnt: Container[str]) -> list[Path]:
     """The same number of every class, spread evenly over the files that were trained on.
 
-    Of a dataset that is not in patient_folds.csv, over all files.
+    Args:
+        training: a part of the dataset.
+        learnt: the names of what the model was trained on.
 
     Raises:
-        QuantizeError: a class has none.
+        UserError: a class has none.
     """
-    with FOLDS.open(newline="") as file:
-        learnt = {row["file"] for row in csv.DictReader(file) if row["fold"] in LEARNT}
     chosen = []
     for label in LABELS:
         everything = scans_of(training / label)
         names = (path.relative_to(training.parent).as_posix() for path in everything)
         paths = [path for path, name in zip(everything, names, strict=True) if name in learnt]
-        paths = paths or everything
         if not paths:
-            raise QuantizeError(f"{training / label}: no scans to calibrate with")
+            raise UserError(f"{training / label}: the model was trained on none of its scans")
         chosen += paths[:: -(-len(paths) // SCANS_A_CLASS)]
     return chosen
 
@@ -115,8 +110,9 @@ def quantize(float32: onnx.ModelProto, scans: Sequence[Path]) -> onnx.ModelProto
             nodes_to_quantize=layers,
         )
         quantized = onnx.load(narrow)
-    metadata = {entry.key: entry.value for entry in float32.metadata_props}
-    result = graph.stamp(graph.store_float16(quantized), metadata | {"precision": "int8"})
+    result = graph.stamp(
+        graph.store_float16(quantized), metadata_of(float32) | {"precision": "int8"}
+    )
     onnx.checker.check_model(result, full_check=True)
     return result
 
@@ -132,30 +128,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--masks", type=Path, metavar="DIR", help="figshare_masks")
     args = parser.parse_args(argv)
     logging.getLogger().setLevel(logging.ERROR)  # the tool's advice to optimize the graph first
-    try:
-        run(args.model, args.output, args.data, args.slices, args.masks)
-    except (QuantizeError, ModelError, InvalidImageError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+    make(args.model, args.output, args.data, args.slices, args.masks)
     return 0
 
 
-def run(model: Path, output: Path, data: Path, slices: Path | None, masks: Path | None) -> None:
+def make(model: Path, output: Path, data: Path, slices: Path | None, masks: Path | None) -> None:
     """Write `output`, and what it is worth to the metrics.json beside it.
 
     Raises:
-        QuantizeError: there is no model, there are no scans, or the answers differ too much;
+        UserError: there is no model, there are no scans, or the answers differ too much;
             then there is no `output` any more.
     """
     if not model.is_file():
-        raise QuantizeError(f"{model}: no such model (python -m export.to_onnx makes it)")
+        raise UserError(f"{model}: no such model (python -m export.to_onnx makes it)")
     testing = scans_of(data / "Testing")
     if not testing:
-        raise QuantizeError(f"{data / 'Testing'}: no scans")
+        raise UserError(f"{data / 'Testing'}: no scans")
     labels, outlines = labels_of(testing), read_masks(testing, slices, masks)
+    learnt = files_of("training", model.parent)
     output.unlink(missing_ok=True)
     with replacing(output) as temporary:
-        onnx.save(quantize(onnx.load(model), calibration_scans(data / "Training")), temporary)
+        onnx.save(
+            quantize(onnx.load(model), calibration_scans(data / "Training", learnt)), temporary
+        )
         answers = answers_of(model, testing), answers_of(temporary, testing)
         figures = {
             "images": len(testing),
@@ -169,10 +164,11 @@ def run(model: Path, output: Path, data: Path, slices: Path | None, masks: Path 
         for name, value in figures.items():
             print(f"{name:22}{value if value is None else f'{value:.6g}'}")
         if figures["same_class"] < LEAST_SAME:
-            raise QuantizeError(f"{output}: not written, too many scans get another class")
+            raise UserError(f"{output}: not written, too many scans get another class")
+    write_beside(output)
     write_metrics(output.parent, "export.int8", figures)
     print(f"wrote {output}, {output.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

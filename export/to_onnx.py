@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,28 +11,20 @@ import keras
 import onnx
 
 from export import graph
-from export.detector import Detector, read_detector
 from export.keras_against_onnx import LIMITS, compare
+from export.metadata import describe, write_beside
 from serve.artifacts import (
     EXAMPLES,
-    INPUT_SIZE,
-    INTENDED_USE,
     KERAS_NAME,
-    LABELS,
-    LICENSE,
     MODELS,
     ONNX_NAME,
     OOD_NAME,
-    read_metrics,
     replacing,
-    sha256,
     write_metrics,
 )
-from serve.formats.raster import SUFFIXES, InvalidImageError
-
-
-class ExportError(Exception):
-    """No ONNX model can be made."""
+from serve.command import UserError, run
+from serve.detector import Detector, read_detector
+from serve.formats.raster import SUFFIXES
 
 
 def build_graph(
@@ -52,47 +43,24 @@ def build_graph(
     return onnx_model
 
 
-def describe(checkpoint: Path, ood_threshold: float) -> dict[str, str]:
-    """The metadata properties for a checkpoint, its figures from the metrics.json beside it."""
-    metrics = read_metrics(checkpoint.parent)
-    temperature = metrics.get("calibration", {}).get("temperature", 1.0)
-    figures = {
-        name: {key: protocol[key] for key in ("accuracy", "macro_f1")}
-        for name, protocol in metrics.get("protocols", {}).items()
-        if "macro_f1" in protocol
-    }
-    return {
-        "labels": json.dumps(LABELS),
-        "input_size": str(INPUT_SIZE),
-        "temperature": str(temperature),
-        "ood_threshold": str(ood_threshold),
-        "precision": "float32",
-        "model_version": metrics.get("model", {}).get("version", "unknown"),
-        "source_sha256": sha256(checkpoint),
-        "metrics": json.dumps(figures),
-        "license": LICENSE,
-        "intended_use": INTENDED_USE,
-    }
-
-
 def export(checkpoint: Path, output: Path, images: Sequence[Path]) -> None:
     """Write `output` if it agrees with `checkpoint` on every one of `images`.
 
     Raises:
-        ExportError: the checkpoint cannot be read, or the two do not agree; then there is no
+        UserError: the checkpoint cannot be read, or the two do not agree; then there is no
             `output` any more.
     """
     if not checkpoint.is_file():
-        raise ExportError(f"{checkpoint}: no such checkpoint (python -m train.fit makes it)")
+        raise UserError(f"{checkpoint}: no such checkpoint (python -m train.fit makes it)")
     try:
         model = keras.models.load_model(checkpoint, compile=False)
         detector = read_detector(checkpoint.parent / OOD_NAME)
         metadata = describe(checkpoint, detector.threshold)
         onnx_model = build_graph(model, float(metadata["temperature"]), detector, metadata)
     except FileNotFoundError as error:
-        raise ExportError(f"{error.filename}: not there (python -m train.ood makes it)") from error
+        raise UserError(f"{error.filename}: not there (python -m train.ood makes it)") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ExportError(f"{checkpoint}: not a checkpoint of this project ({error})") from error
+        raise UserError(f"{checkpoint}: not a checkpoint of this project ({error})") from error
     output.unlink(missing_ok=True)
     with replacing(output) as temporary:
         onnx.save(onnx_model, temporary)
@@ -101,10 +69,11 @@ def export(checkpoint: Path, output: Path, images: Sequence[Path]) -> None:
         for name, value in parity.figures().items():
             print(f"  {name:15}{value:<10.2g}at most {LIMITS[name]:g}")
         if failures := parity.failures():
-            raise ExportError(
+            raise UserError(
                 f"{output}: not written, the ONNX model is not equal to the Keras model "
                 f"({'; '.join(failures)})"
             )
+    write_beside(output)
     write_metrics(
         output.parent,
         "export.float32",
@@ -125,15 +94,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     folders = [EXAMPLES, *([args.data / "Testing"] if args.data else [])]
     images = [p for f in folders for p in sorted(f.rglob("*")) if p.suffix.lower() in SUFFIXES]
-    try:
-        if args.data and not (args.data / "Testing").is_dir():
-            raise ExportError(f"{args.data / 'Testing'}: no such folder")
-        export(args.checkpoint, args.output, images)
-    except (ExportError, InvalidImageError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+    if args.data and not (args.data / "Testing").is_dir():
+        raise UserError(f"{args.data / 'Testing'}: no such folder")
+    export(args.checkpoint, args.output, images)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -8,6 +8,7 @@ status 1 if one fails.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,11 +18,10 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx.checker import ValidationError
 
-from export.detector import read_detector
 from export.float32_against_int8 import answers_of, largest_difference, same_class
 from export.graph import OPSET
 from export.keras_against_onnx import compare
-from export.to_onnx import describe
+from export.metadata import beside, describe, metadata_of
 from serve.artifacts import (
     EXAMPLES,
     INT8_NAME,
@@ -33,6 +33,8 @@ from serve.artifacts import (
     sha256,
 )
 from serve.classifier import BrainTumorClassifier, ModelError
+from serve.command import run
+from serve.detector import read_detector
 
 LARGEST = {KERAS_NAME: 100e6, ONNX_NAME: 100e6, INT8_NAME: 20e6}  # bytes
 INT8_TOLERANCE = 0.1  # of a probability
@@ -72,13 +74,12 @@ def check_metadata(models: Path) -> Iterator[str]:
     """their metadata say what metrics.json says"""
     expected = describe(models / KERAS_NAME, read_detector(models / OOD_NAME).threshold)
     for name, precision in ((ONNX_NAME, "float32"), (INT8_NAME, "int8")):
-        found = {
-            e.key: e.value
-            for e in onnx.load(models / name, load_external_data=False).metadata_props
-        }
+        found = metadata_of(onnx.load(models / name, load_external_data=False))
         for key, value in (expected | {"precision": precision}).items():
             if found.get(key) != value:
                 yield f"{name} has {key} {found.get(key)}, not {value}"
+        if json.loads(beside(models / name).read_text(encoding="utf-8")) != found:
+            yield f"{beside(models / name).name} says something else than {name}"
 
 
 def check_keras(models: Path) -> Iterator[str]:
@@ -137,4 +138,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

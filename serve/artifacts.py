@@ -17,17 +17,7 @@ ONNX_NAME = "brain_tumor_vgg16.onnx"
 INT8_NAME = "brain_tumor_vgg16.int8.onnx"
 OOD_NAME = "brain_tumor_vgg16.ood.npz"
 METRICS_NAME = "metrics.json"
-
-LABELS = ("glioma", "meningioma", "notumor", "pituitary")
-INPUT_SIZE = 224
-LICENSE = (
-    "MIT (code); weights fine-tuned from VGG16, Oxford VGG, CC BY 4.0; "
-    "trained on the Brain Tumor MRI Dataset, CC0, and figshare 1512427, CC BY 4.0"
-)
-INTENDED_USE = (
-    "Research and education only. Not a medical device, never a diagnosis: "
-    "do not use it to make decisions about anyone's care."
-)
+TRAINED_ON_NAME = "trained_on.csv"
 
 
 def sha256(path: Path) -> str:
@@ -54,7 +44,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def read_metrics(models: Path = MODELS) -> dict[str, Any]:
     """Every measured figure (models/metrics.json), or {} where none was measured yet."""
     path = models / METRICS_NAME
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def write_metrics(models: Path, section: str, value: dict[str, Any] | float) -> None:
@@ -66,4 +56,4 @@ def write_metrics(models: Path, section: str, value: dict[str, Any] | float) -> 
         part = part.setdefault(parent, {})
     part[last] = value
     with replacing(models / METRICS_NAME) as temporary:
-        temporary.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n")
+        temporary.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime as ort
 
 from .artifacts import INT8_NAME, MODELS, ONNX_NAME
+from .command import UserError, one_line
 from .formats.raster import ImageSource, describe, load_pixels
 from .providers import CPU, Device, choose_provider
 
@@ -22,7 +23,7 @@ OUTPUTS = ("probabilities", "cam", "ood_score")
 METADATA = ("labels", "input_size", "temperature", "ood_threshold")
 
 
-class ModelError(Exception):
+class ModelError(UserError):
     """The file is no model that can be served."""
 
 
@@ -185,7 +186,7 @@ def _open_session(path: Path, provider: str, threads: int | None) -> ort.Inferen
         return ort.InferenceSession(path, options, providers=[provider])
     except Exception as error:  # ONNX Runtime's own types share no base but this
         raise ModelError(
-            f"{path}: not an ONNX model that can be run here ({_line(error)})"
+            f"{path}: not an ONNX model that can be run here ({one_line(error)})"
         ) from None
 
 
@@ -204,7 +205,3 @@ def _read_contract(session: ort.InferenceSession, path: Path) -> dict[str, str]:
             + (f", without {', '.join(lacking)})" if lacking else ")")
         )
     return metadata
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -17,6 +17,8 @@ import numpy as np
 
 from .artifacts import KERAS_NAME, MODELS, sha256
 from .classifier import BrainTumorClassifier, Prediction
+from .command import UserError, one_line
+from .names import HEAD, LAST_CONVOLUTION, LAST_POOL
 
 Engine = Literal["onnx", "keras"]
 Explain: TypeAlias = Callable[
@@ -24,13 +26,11 @@ Explain: TypeAlias = Callable[
 ]
 
 CHECKPOINT = MODELS / KERAS_NAME
-LAST_CONVOLUTION = "block5_conv3"
-HEAD = ("block5_pool", "flatten", "hidden", "logits")
 
 _loading = Lock()
 
 
-class GradCamError(Exception):
+class GradCamError(UserError):
     """The Keras engine cannot be used: no TensorFlow, or no checkpoint that fits."""
 
 
@@ -52,7 +52,7 @@ def explainer(classifier: BrainTumorClassifier, engine: Engine) -> Explain:
     if engine == "onnx":
         return classifier.explain_pixels
     grad_cam = keras_grad_cam()
-    if classifier.metadata.get("source_sha256") != grad_cam.sha256:
+    if classifier.metadata.get("source_sha256") != sha256(CHECKPOINT):
         raise GradCamError(f"{KERAS_NAME} is not the checkpoint that {classifier.model} is made of")
 
     def explain(
@@ -63,34 +63,31 @@ def explainer(classifier: BrainTumorClassifier, engine: Engine) -> Explain:
     return explain
 
 
-def keras_grad_cam() -> KerasGradCam:
-    """The committed checkpoint's Grad-CAM, loaded once for all threads.
+def keras_grad_cam(checkpoint: Path = CHECKPOINT) -> KerasGradCam:
+    """A checkpoint's Grad-CAM, loaded once for all threads.
 
     Raises:
         GradCamError: TensorFlow is not installed, or the checkpoint cannot be loaded.
     """
     with _loading:
-        return _load_once()
+        return _load(checkpoint)
 
 
 class KerasGradCam:
-    """Grad-CAM at the last convolution, of each class's logit.
+    """Grad-CAM at the last convolution, of each class's logit, by automatic differentiation.
 
     Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
     localization", ICCV 2017. One object serves any number of threads.
 
+    Args:
+        model: the network, as `keras.models.load_model` gives it.
+
     Raises:
-        GradCamError: TensorFlow is not installed, or the checkpoint cannot be loaded.
+        GradCamError: TensorFlow is not installed.
     """
 
-    def __init__(self, checkpoint: Path = CHECKPOINT) -> None:
-        tf, keras = _import_tensorflow()
-        try:
-            self.sha256 = sha256(checkpoint)
-            model = keras.models.load_model(checkpoint, compile=False)
-            self._maps = _trace(tf, keras, model)
-        except Exception as error:  # the system's, zipfile's and Keras's own types
-            raise GradCamError(f"{checkpoint} cannot be loaded ({_line(error)})") from error
+    def __init__(self, model: Any) -> None:  # noqa: ANN401
+        self._maps = _trace(*_import_tensorflow(), model)
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """Grad-CAM of every class.
@@ -106,8 +103,12 @@ class KerasGradCam:
 
 
 @cache
-def _load_once() -> KerasGradCam:
-    return KerasGradCam()
+def _load(checkpoint: Path) -> KerasGradCam:
+    _, keras = _import_tensorflow()
+    try:
+        return KerasGradCam(keras.models.load_model(checkpoint, compile=False))
+    except Exception as error:  # the system's, zipfile's and Keras's own types
+        raise GradCamError(f"{checkpoint} cannot be loaded ({one_line(error)})") from error
 
 
 def _trace(tf: Any, keras: Any, model: Any) -> Callable[[Any], Any]:  # noqa: ANN401
@@ -116,14 +117,14 @@ def _trace(tf: Any, keras: Any, model: Any) -> Callable[[Any], Any]:  # noqa: AN
     It is traced here and for any N, so that a call only runs it.
     """
     body = keras.Model(model.input, model.get_layer(LAST_CONVOLUTION).output)
-    head = [model.get_layer(name) for name in HEAD]
+    head = [model.get_layer(name) for name in (LAST_POOL, *HEAD)]
 
     def maps(image: Any) -> Any:  # noqa: ANN401
         convolved = x = body(image)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(convolved)
             for layer in head:
-                x = layer(x)
+                x = layer(x, training=False)
             logits = tf.unstack(x, axis=-1)
         gradients = tf.stack([tape.gradient(logit, convolved) for logit in logits], axis=1)
         weights = tf.reduce_mean(gradients, axis=(2, 3))
@@ -145,7 +146,7 @@ def _import_tensorflow() -> tuple[Any, Any]:
             import tensorflow as tf
     except Exception as error:  # a broken installation raises more than ImportError
         raise GradCamError(
-            f"Keras's Grad-CAM needs TensorFlow, which cannot be imported ({_line(error)})"
+            f"Keras's Grad-CAM needs TensorFlow, which cannot be imported ({one_line(error)})"
         ) from error
     return tf, keras
 
@@ -161,7 +162,3 @@ def _quiet_stderr() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

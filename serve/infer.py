@@ -22,27 +22,24 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TextIO, TypeAlias, get_args
 
+from .command import UserError, one_line
+
 if not __package__:  # run as a script
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
     __package__ = "serve"
 
 import numpy as np
 
-from .classifier import BATCH, BrainTumorClassifier, ModelError, Prediction
+from .classifier import BATCH, BrainTumorClassifier, Prediction
 from .formats.raster import SUFFIXES, InvalidImageError, load_image, load_pixels
-from .gradcam import Engine, Explain, GradCamError, explainer
+from .gradcam import Engine, Explain, explainer
 from .overlay import overlay, with_colour_bar
 from .progress import ProgressBar
-from .providers import DeviceError
 
 PROGRESS_FROM = 21  # images
 
 Answer: TypeAlias = Prediction | InvalidImageError
 Predict: TypeAlias = Callable[[Sequence[np.ndarray], Sequence[str]], list[Prediction]]
-
-
-class OutputError(Exception):
-    """A file that was asked for cannot be written."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _usage_error(f"no images found in {', '.join(args.paths)}")
     try:
         return int(_run(args, paths))
-    except (ModelError, DeviceError, GradCamError, OutputError) as error:
-        return _usage_error(str(error))
+    except UserError as error:
+        return _usage_error(one_line(error))
 
 
 def _run(args: argparse.Namespace, paths: Sequence[str]) -> bool:
@@ -166,7 +163,7 @@ def _writable(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror}") from None
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from None
     return folder
 
 
@@ -202,7 +199,7 @@ def _draw(path: str, cam: np.ndarray, folder: Path) -> None:
     try:
         with_colour_bar(overlay(load_image(_source(path), path), cam)).save(target)
     except (OSError, InvalidImageError) as error:
-        raise OutputError(
+        raise UserError(
             f"cannot write {target}: {getattr(error, 'strerror', None) or error}"
         ) from None
 
@@ -267,7 +264,7 @@ def _open_table(path: str) -> TextIO:
     try:
         return open(path, "w", newline="", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from None
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _fields(answer: Answer) -> dict:

@@ -10,13 +10,15 @@ from typing import Literal
 
 import onnxruntime as ort
 
+from .command import UserError
+
 Device = Literal["auto", "cpu", "cuda"]
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
 
-class DeviceError(Exception):
+class DeviceError(UserError):
     """The device that was asked for cannot be used."""
 
 

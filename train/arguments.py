@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from serve.artifacts import MODELS
-from train.data.dataset import DatasetError, Scan, Slice, read_slices
+from serve.command import UserError
+from train.data.dataset import Scan, Slice, read_slices
 from train.data.outlines import Outline, figshare_outlines
-from train.network.vgg16 import WeightsError
 from train.recipes import DEFAULT_RECIPE, RECIPES, Recipe, RobustRecipe
 
 
@@ -76,7 +75,7 @@ def read_figshare_outlines(
     """The outlines that a training by `recipe` looks at, by `Scan.name`.
 
     Raises:
-        DatasetError: an outline is missing, or --slices, which tells whose it is.
+        UserError: an outline is missing, or --slices, which tells whose it is.
     """
     if not isinstance(recipe, RobustRecipe):
         return {}
@@ -84,25 +83,13 @@ def read_figshare_outlines(
         print("no --masks: no tumour is shown to the model, and none moved between scans")
         return {}
     if not slices:
-        raise DatasetError("--slices figshare_slices.csv tells which mask is whose: name it")
+        raise UserError("--slices figshare_slices.csv tells which mask is whose: name it")
     return figshare_outlines(scans, slices, args.masks)
 
 
 def section_of(recipe: str, name: str) -> str:
     """Where a recipe's figures `name` stand in metrics.json: apart, unless it is the default."""
     return name if recipe == DEFAULT_RECIPE else f"recipes.{recipe}.{name}"
-
-
-def one_line_errors(main: Callable[[], int]) -> int:
-    """Run a command; what is wrong with its input becomes one line and exit status 1."""
-    try:
-        return main()
-    except (DatasetError, WeightsError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
 
 
 def _positive(text: str) -> int:

@@ -26,16 +26,18 @@ from typing import Any
 
 import numpy as np
 
-from serve.artifacts import LABELS, METRICS_NAME, write_metrics
+from serve.artifacts import METRICS_NAME, write_metrics
+from serve.command import RESUMES, UserError, run
+from serve.measures import covered, pointed
+from serve.names import LABELS, NOTUMOR
 from train.arguments import (
     add_training_arguments,
-    one_line_errors,
     read_training_arguments,
     section_of,
 )
-from train.data.br35h import NOTUMOR, read_br35h
-from train.data.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans
-from train.data.outlines import Outline, br35h_outlines, covered, figshare_outlines
+from train.data.br35h import read_br35h
+from train.data.dataset import PARTS, UNKNOWN_TUMOUR, Scan, find_scans
+from train.data.outlines import Outline, br35h_outlines, figshare_outlines
 from train.fit import Fit, fit
 from train.folds import patient_sides
 from train.network.class_maps import explained_suffix, maps_of_classes
@@ -91,12 +93,11 @@ def look(maps: np.ndarray, logits: np.ndarray, side: Outlined) -> Looked:
     share = covered(side.masks).reshape(len(maps), -1)
     flat = maps.reshape(len(maps), -1)
     total = flat.sum(axis=1)
-    peak = flat.argmax(axis=1)
     head = np.array([head_of(scan.pixels()).mean() for scan in side.scans])
     return Looked(
         labels=side.labels,
         right=is_right(logits, side.labels),
-        pointed=(share[np.arange(len(flat)), peak] > 0) & (total > 0),
+        pointed=pointed(maps, side.masks),
         energy=(flat * share).sum(axis=1) / np.maximum(total, 1e-9),
         chance=side.masks.mean(axis=(1, 2)) / head,
     )
@@ -168,7 +169,7 @@ def outlined_br35h(folder: Path, known: Sequence[Scan]) -> Outlined:
     tumours = read_br35h(folder, known).tumours
     outlines = br35h_outlines(tumours, folder / "masks")
     if not outlines:
-        raise DatasetError(f"{folder / 'masks'}: has no outline of the images")
+        raise UserError(f"{folder / 'masks'}: has no outline of the images")
     return outlined(tumours, [UNKNOWN_TUMOUR] * len(tumours), outlines)
 
 
@@ -181,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     recipe, slices = read_training_arguments(args)
     if not (slices and args.masks):
-        raise DatasetError("--slices figshare_slices.csv and --masks figshare_masks: name both")
+        raise UserError("--slices figshare_slices.csv and --masks figshare_masks: name both")
     scans = [scan for part in PARTS for scan in find_scans(args.data, part)]
     outlines = figshare_outlines(scans, slices, args.masks)
     br35h = outlined_br35h(args.br35h, scans) if args.br35h else None
@@ -234,4 +235,4 @@ def _together(parts: Sequence[Looked]) -> Looked:
 
 
 if __name__ == "__main__":
-    sys.exit(one_line_errors(main))
+    sys.exit(run(main, RESUMES))

@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from serve.artifacts import LABELS, METRICS_NAME, MODELS, replacing, write_metrics
-from train.arguments import one_line_errors
+from serve.artifacts import METRICS_NAME, MODELS, replacing, write_metrics
+from serve.command import RESUMES, run
+from serve.names import LABELS
 from train.data.dataset import PARTS, Scan, Slice, find_scans, read_slices
 from train.data.duplicates import Pairs, connected_groups, find_pairs, related_groups
 from train.report.plots import plot_pairs
@@ -93,7 +94,7 @@ def write_table(
             nearest[one] = max(nearest.get(one, (-1.0, 0)), (similarity, other))
         if scans[first].label != scans[second].label:
             conflicts |= {first, second}
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("file", "group", "duplicate_of", "similarity", "conflict", "related"))
         groups = connected_groups(pairs, len(scans)), related_groups(scans, pairs, slices)
@@ -167,4 +168,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(one_line_errors(main))
+    sys.exit(run(main, RESUMES))

@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from serve.artifacts import METRICS_NAME, MODELS, write_metrics
-from train.arguments import one_line_errors
+from serve.command import RESUMES, run
 from train.data.dataset import find_scans
 from train.learning.bare import compile_suffix
 from train.learning.batches import DrawnViews
@@ -119,4 +119,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(one_line_errors(main))
+    sys.exit(run(main, RESUMES))

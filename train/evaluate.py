@@ -26,19 +26,21 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from serve.artifacts import LABELS, METRICS_NAME, read_metrics, replacing, write_metrics
+from serve.artifacts import METRICS_NAME, read_metrics, replacing, write_metrics
+from serve.command import RESUMES, UserError, run
+from serve.measures import calibration_error
+from serve.names import LABELS, NOTUMOR
 from train.arguments import (
     add_training_arguments,
-    one_line_errors,
     read_figshare_outlines,
     read_training_arguments,
     section_of,
 )
-from train.data.br35h import NOTUMOR, Unseen, read_br35h, score_collection
-from train.data.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
+from train.data.br35h import Unseen, read_br35h, score_collection
+from train.data.dataset import PARTS, Scan, class_counts, find_scans
 from train.data.duplicates import Pairs, find_pairs, related_groups
 from train.data.split import split
-from train.evaluation.calibration import brier_score, calibration_error, fit_temperature
+from train.evaluation.calibration import brier_score, fit_temperature
 from train.evaluation.scoring import accuracy_interval, score
 from train.fit import FOLD, Fit, fit, load_fit, predict_logits
 from train.folds import FOLDS, patient_sides
@@ -142,7 +144,7 @@ def without_copies(tested: Tested, scans: Sequence[Scan], pairs: Pairs) -> dict[
 def write_predictions(tested: Tested, path: Path) -> None:
     """A line a test image: its name, its true class, the temperature of the model that answered,
     the four calibrated probabilities (to four digits, however small)."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "label", "temperature", *LABELS))
         for scan, label, temperature, row in zip(
@@ -200,7 +202,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if args.protocol == "collection":
         if not args.br35h:
-            raise DatasetError("--br35h DIR names the collection that is tested on")
+            raise UserError("--br35h DIR names the collection that is tested on")
         figures = unseen_collection(scans, read_br35h(args.br35h, scans), train)
         print("\n".join(f"{name} {value:.4g}" for name, value in figures.items()))
         write_metrics(args.output, section_of(args.recipe, "protocols.collection"), figures)
@@ -247,4 +249,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(one_line_errors(main))
+    sys.exit(run(main, RESUMES))

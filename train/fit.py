@@ -17,14 +17,14 @@ import keras
 import numpy as np
 
 from serve.artifacts import KERAS_NAME, read_metrics, replacing, sha256, write_metrics
+from serve.command import RESUMES, UserError, run
 from train.arguments import (
     add_training_arguments,
-    one_line_errors,
     read_figshare_outlines,
     read_training_arguments,
 )
 from train.data.br35h import read_br35h
-from train.data.dataset import PARTS, DatasetError, Scan, class_counts, find_scans
+from train.data.dataset import PARTS, Scan, class_counts, find_scans
 from train.data.outlines import Outline, br35h_outlines
 from train.data.split import split
 from train.evaluation.calibration import fit_temperature
@@ -82,7 +82,7 @@ def fit(
         outlines: of the tumours, by `Scan.name`; only the robust recipe looks at them.
 
     Raises:
-        train.network.vgg16.WeightsError: no base weights.
+        UserError: no base weights.
     """
     keras.utils.set_random_seed(seed)
     print(f"training    {len(training)}: {class_counts(training)}")
@@ -110,15 +110,15 @@ def load_fit(folder: Path, sides: Sides, cache: Path) -> Fit:
     """The training that `folder`/brain_tumor_vgg16.keras came from, as far as it is left.
 
     Raises:
-        DatasetError: there is no such model, or it was not trained on the first fold's sides.
+        UserError: there is no such model, or it was not trained on the first fold's sides.
     """
     trained_on = read_metrics(folder).get("model", {}).get("trained_on", "")
     if not trained_on.startswith("patient"):
-        raise DatasetError(f"{folder}: its model left no patients out (--train-on patient)")
+        raise UserError(f"{folder}: its model left no patients out (--train-on patient)")
     try:
         model = keras.models.load_model(folder / KERAS_NAME, compile=False)
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{folder / KERAS_NAME}: no model ({error})") from error
+        raise UserError(f"{folder / KERAS_NAME}: no model ({error})") from error
     features = FeatureCache(cache, frozen_prefix(model), AugmentedViews(Recipe(), seed=0))
     return Fit(model, trainable_suffix(model), features, [], 0, sides.training, sides.validation)
 
@@ -153,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     recipe, slices = read_training_arguments(args)
     if args.br35h and not isinstance(recipe, RobustRecipe):
-        raise DatasetError("--br35h: this recipe cannot learn from tumours of unknown type")
+        raise UserError("--br35h: this recipe cannot learn from tumours of unknown type")
 
     parts = PARTS if args.br35h or args.train_on == "patient" else (args.train_on,)
     scans = [scan for part in parts for scan in find_scans(args.data, part)]
@@ -202,4 +202,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(one_line_errors(main))
+    sys.exit(run(main, RESUMES))

@@ -24,9 +24,10 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from serve.artifacts import LABELS, replacing
-from train.arguments import one_line_errors
-from train.data.dataset import PARTS, DatasetError, Scan, Slice, find_scans, read_slices
+from serve.artifacts import replacing
+from serve.command import RESUMES, UserError, run
+from serve.names import LABELS
+from train.data.dataset import PARTS, Scan, Slice, find_scans, read_slices
 from train.data.duplicates import connected_groups, find_pairs
 from train.data.figshare import APART, position_of
 
@@ -108,12 +109,12 @@ def patient_sides(scans: Sequence[Scan]) -> list[Sides]:
     A scan whose label the radiologists contradict is scored by theirs and trained on by none.
 
     Raises:
-        DatasetError: a scan that train/patient_folds.csv names is not there.
+        UserError: a scan that train/patient_folds.csv names is not there.
     """
     placed = read_folds()
     known = [(scan, placed[scan.name]) for scan in scans if scan.name in placed]
     if len(known) < len(placed):
-        raise DatasetError("the dataset is not the one that train/patient_folds.csv names")
+        raise UserError("the dataset is not the one that train/patient_folds.csv names")
     sides = []
     for fold in range(FOLDS):
         clean = [(scan, (at.fold - fold) % FOLDS) for scan, at in known if not at.conflict]
@@ -131,7 +132,7 @@ def patient_sides(scans: Sequence[Scan]) -> list[Sides]:
 
 def read_folds(path: Path = TABLE) -> dict[str, Placed]:
     """The committed table, by `Scan.name`."""
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         return {
             row["file"]: Placed(
                 int(row["fold"]),
@@ -153,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     slices = read_slices(args.slices)
     scans = [scan for part in PARTS for scan in find_scans(args.data, part)]
     if not any(scan.name in slices for scan in scans):
-        raise DatasetError(f"{args.slices}: names no image of {args.data}")
+        raise UserError(f"{args.slices}: names no image of {args.data}")
     pairs = find_pairs(scans)
     placed = place(scans, slices, connected_groups(pairs, len(scans)))
     for fold in range(FOLDS):
@@ -161,7 +162,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         counts = np.bincount(labels, minlength=len(LABELS))
         print(f"fold {fold}: {dict(zip(LABELS, counts.tolist(), strict=True))}")
     print(f"in no fold, because near a cut: {len(scans) - len(placed)} of {len(scans)}")
-    with replacing(args.output) as temporary, temporary.open("w", newline="") as file:
+    with (
+        replacing(args.output) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for name, entry in placed.items():
@@ -171,4 +175,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(one_line_errors(main))
+    sys.exit(run(main, RESUMES))

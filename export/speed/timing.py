@@ -20,8 +20,9 @@ import onnx
 from tqdm import tqdm
 
 from export.speed import engines
-from serve.artifacts import INPUT_SIZE
+from serve.command import UserError
 from serve.formats.raster import load_pixels
+from serve.names import INPUT_SIZE
 
 ROUNDS = {1: 10, 8: 4, 32: 2}  # by batch size, after one round to warm up
 BASELINE = "keras_predict"
@@ -43,10 +44,6 @@ class Timing:
     peak_megabytes: float  # the process's largest resident set, up to this batch size
 
 
-class BenchmarkError(Exception):
-    """Something that the measurement needs is not there."""
-
-
 class Engine:
     """A process that runs one engine."""
 
@@ -58,7 +55,7 @@ class Engine:
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=log.open("w"),
+            stderr=log.open("w", encoding="utf-8"),
         )
         self.load_seconds = float(self._line())
 
@@ -80,8 +77,8 @@ class Engine:
     def _line(self) -> str:
         line = self._process.stdout.readline()
         if not line:
-            last = self._log.read_text().strip().splitlines()[-1:]
-            raise BenchmarkError(f"{self.name}: {last[0] if last else 'it ended'}")
+            last = self._log.read_text(encoding="utf-8").strip().splitlines()[-1:]
+            raise UserError(f"{self.name}: {last[0] if last else 'it ended'}")
         return line
 
 
@@ -94,7 +91,7 @@ def measure(names: Sequence[str], pythons: dict[str, Path], scans: Sequence[Path
         scans: what they classify.
 
     Raises:
-        BenchmarkError: an engine does not run; it says why.
+        UserError: an engine does not run; it says why.
     """
     timings: list[Timing] = []
     counts = sorted({1, len(os.sched_getaffinity(0))})

@@ -13,9 +13,10 @@ from typing import Any
 
 from PIL import Image
 
-from ..artifacts import INTENDED_USE
 from ..classifier import Prediction
 from ..formats.raster import InvalidImageError
+from ..measures import percent
+from ..names import INTENDED_USE
 from ..overlay import colour_bar, heat_layer
 from . import words as text
 from .analysis import Analysis
@@ -86,7 +87,7 @@ def answer(prediction: Prediction, record: TrackRecord) -> str:
         f'<section class="answer" aria-live="polite">{warning}'
         f'<p class="file">{escape(prediction.path)}</p>'
         f"<h2>{text.heading(prediction, record)}</h2>"
-        f'<p class="confidence"><strong>{text.percent(prediction.confidence)}</strong> '
+        f'<p class="confidence"><strong>{percent(prediction.confidence)}</strong> '
         f"confidence{', calibrated' if prediction.brain_mri else ''}</p>{_bars(prediction)}"
         f'<p class="record">{text.what_it_rests_on(prediction, record)}</p></section>'
     )
@@ -140,7 +141,7 @@ def _bars(prediction: Prediction) -> str:
     rows = "".join(
         f"<tr><th scope='row'>{_column(label)}</th>"
         f"<td class='bar' aria-hidden='true'><span style='width:{share:.2%}'></span></td>"
-        f"<td>{text.percent(share)}</td></tr>"
+        f"<td>{percent(share)}</td></tr>"
         for label, share in prediction.probabilities.items()
     )
     return (
@@ -160,9 +161,9 @@ def _row(one: Prediction | InvalidImageError, labels: Sequence[str], record: Tra
     note = _note(one, record)
     if not one.brain_mri:
         return _cells(one.path, ["none", "", *("" for _ in labels), note], "")
-    shares = [text.percent(one.probabilities[label]) for label in labels]
+    shares = [percent(one.probabilities[label]) for label in labels]
     return _cells(
-        one.path, [text.class_name(one.label), text.percent(one.confidence), *shares, note], ""
+        one.path, [text.class_name(one.label), percent(one.confidence), *shares, note], ""
     )
 
 

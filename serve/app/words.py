@@ -9,6 +9,7 @@ from typing import Any
 
 from ..artifacts import MODELS
 from ..classifier import Prediction
+from ..measures import percent
 from .track_record import ENOUGH, Bin, TrackRecord
 
 TITLE = "Brain tumour MRI classifier"
@@ -141,16 +142,6 @@ def how_to_read_map(label: str, attention: dict[str, Any]) -> str:
         f"{reading} {advice}: the brightest lay on it in {in_100(hits['all'])} of 100 scans "
         f"that were answered rightly ({', '.join(asides)})."
     )
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """A share as the project's texts write it, 89.4 %; never 0 or 100 where it is not that."""
-    least = 10**-digits
-    if 0 < share < least / 200:
-        return f"under {least:.{digits}f}\u00a0%"
-    if 1 - least / 200 <= share < 1:
-        return f"over {100 - least:.{digits}f}\u00a0%"
-    return f"{share * 100:.{digits}f}\u00a0%"
 
 
 def in_100(share: float) -> str:

@@ -9,6 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image, ImageOps
 
+from ..command import UserError, one_line
+
 ImageSource: TypeAlias = str | Path | bytes | Image.Image | np.ndarray
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
@@ -19,7 +21,7 @@ MAX_PIXELS = 89_478_485  # Pillow's own bound against decompression bombs
 FULL_SCALES = (255, 4095, 65535)
 
 
-class InvalidImageError(ValueError):
+class InvalidImageError(UserError, ValueError):
     """A picture that cannot be read. `name` says which, `reason` why."""
 
     def __init__(self, name: str, reason: str) -> None:
@@ -150,4 +152,4 @@ def _reason(error: Exception) -> str:
         return "no permission to read it"
     if type(error).__name__ == "UnidentifiedImageError":
         return f"not a picture in a format that is read here ({', '.join(FORMATS)})"
-    return f"it cannot be decoded ({' '.join(str(error).split()) or type(error).__name__})"
+    return f"it cannot be decoded ({one_line(error) or type(error).__name__})"

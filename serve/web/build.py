@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ..command import UserError
+
 WEB = Path(__file__).resolve().parent
 ROOT = WEB.parent.parent
 SITE = WEB / "site"
@@ -17,27 +19,23 @@ RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 MODELS = ("brain_tumor_vgg16.int8.onnx", "brain_tumor_vgg16.onnx")  # the first that is there
 
 
-class BuildError(Exception):
-    """The site cannot be made."""
-
-
 def choose_model(models: Path) -> Path:
     """The int8 model of a folder where there is one, else the float32 model.
 
     Raises:
-        BuildError: neither is there.
+        UserError: neither is there.
     """
     for name in MODELS:
         if (models / name).is_file():
             return models / name
-    raise BuildError(f"{models}: neither {' nor '.join(MODELS)} is there")
+    raise UserError(f"{models}: neither {' nor '.join(MODELS)} is there")
 
 
 def build(model: Path, site: Path = SITE) -> None:
     """Put the page, the runtime, the model and the example scans into `site`, anew.
 
     Raises:
-        BuildError: npm is missing or fails.
+        UserError: npm is missing or fails.
     """
     runtime = _fetch_runtime()
     shutil.rmtree(site, ignore_errors=True)
@@ -51,10 +49,10 @@ def build(model: Path, site: Path = SITE) -> None:
 def _fetch_runtime() -> Path:
     npm = shutil.which("npm")
     if npm is None:
-        raise BuildError("npm is not installed (it comes with Node.js)")
+        raise UserError("npm is not installed (it comes with Node.js)")
     done = subprocess.run([npm, "install", "--silent"], cwd=WEB, capture_output=True, text=True)
     if done.returncode:
-        raise BuildError(f"npm install failed: {' '.join((done.stdout + done.stderr).split())}")
+        raise UserError(f"npm install failed: {' '.join((done.stdout + done.stderr).split())}")
     return WEB / "node_modules" / "onnxruntime-web" / "dist"
 
 
@@ -62,7 +60,7 @@ def main() -> int:
     try:
         model = choose_model(ROOT / "models")
         build(model)
-    except BuildError as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"{SITE} with {model.name}; python serve/web/server.py shows it")

@@ -131,8 +131,8 @@ def test_cpp_gets_what_python_gets(model, in_python, pictures, cpp_program, tmp_
 
 
 def test_the_cpp_recipe_of_the_card_is_the_program():
-    recipe = (MODELS / "README.md").read_text().split("```cpp\n")[1].split("```")[0]
-    program = (EMBEDDING / "embed.cpp").read_text()
+    recipe = (MODELS / "README.md").read_text(encoding="utf-8").split("```cpp\n")[1].split("```")[0]
+    program = (EMBEDDING / "embed.cpp").read_text(encoding="utf-8")
     calls = ("CreateTensor<uint8_t>(", "session.Run(", "LookupCustomMetadataMapAllocated(")
     for call in calls:
         (ours,) = [line.split("//")[0].strip() for line in recipe.splitlines() if call in line]

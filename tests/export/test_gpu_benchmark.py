@@ -8,8 +8,9 @@ import onnxruntime as ort
 import pytest
 
 from export import gpu_benchmark
-from serve.artifacts import INPUT_SIZE, MODELS, ONNX_NAME
+from serve.artifacts import MODELS, ONNX_NAME
 from serve.formats.raster import load_pixels
+from serve.names import INPUT_SIZE
 from serve.providers import CPU, DeviceError, choose_provider
 from tests.conftest import run
 

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from export import graph
-from export.detector import Detector
 from serve.artifacts import KERAS_NAME, MODELS
+from serve.detector import Detector
 from serve.formats.raster import load_pixels
 
 CPU = ["CPUExecutionProvider"]

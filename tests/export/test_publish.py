@@ -23,15 +23,7 @@ import pytest
 from huggingface_hub import ModelCard, SpaceCard
 
 from export.hub_folders import MAX_BYTES
-from serve.artifacts import (
-    INT8_NAME,
-    KERAS_NAME,
-    METRICS_NAME,
-    MODELS,
-    ONNX_NAME,
-    OOD_NAME,
-    sha256,
-)
+from serve.artifacts import INT8_NAME, KERAS_NAME, METRICS_NAME, MODELS, ONNX_NAME, OOD_NAME, sha256
 from tests.conftest import ROOT
 from tests.export.hub import SITECUSTOMIZE, Hub, Repository, serve_hub
 
@@ -89,7 +81,7 @@ def publish(
     """Run the command in `project`, with nothing of this machine's configuration."""
     hooks = project / "hooks"
     hooks.mkdir(exist_ok=True)
-    (hooks / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    (hooks / "sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
     environment = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ} | {
         "HF_ENDPOINT": hub if isinstance(hub, str) else hub.url,
         "HF_HOME": str(project / "home"),
@@ -163,7 +155,7 @@ def test_nothing_else_arrives(published, scans):
 
 def test_large_files_are_large_files_there(published):
     """Git itself must know that they are, or a clone cannot be pushed back."""
-    attributes = (published.space / ".gitattributes").read_text()
+    attributes = (published.space / ".gitattributes").read_text(encoding="utf-8")
     for path in published.hub.repositories[f"spaces/{SPACE}"].large:
         assert f"*{Path(path).suffix} filter=lfs" in attributes
 
@@ -175,7 +167,7 @@ def test_both_addresses_are_printed(published):
 
 def test_nobody_but_loopback_is_contacted(published, project):
     """By Python, that is: the sockets of hf_xet are not seen."""
-    assert set((project / "connections").read_text().split()) == {"127.0.0.1"}
+    assert set((project / "connections").read_text(encoding="utf-8").split()) == {"127.0.0.1"}
 
 
 def test_again_uploads_nothing(published, project):
@@ -192,7 +184,7 @@ def test_only_what_changed_is_uploaded_and_what_is_gone_goes(published, project,
     empty_hub.repositories = deepcopy(published.hub.repositories)
     empty_hub.objects = published.hub.objects
     before = set(hashes(published.space))
-    (project / "serve" / "new.py").write_text('"""New."""\n')
+    (project / "serve" / "new.py").write_text('"""New."""\n', encoding="utf-8")
     gone = project / "models" / "report" / "roc.png"
     gone.rename(project / "away")
     try:
@@ -222,7 +214,7 @@ def test_xet(project, empty_hub):
 
 
 def test_configuration_of_the_space(published):
-    lines = (published.space / "requirements.txt").read_text().split()
+    lines = (published.space / "requirements.txt").read_text(encoding="utf-8").split()
     pins = dict(line.split("==") for line in lines)
     assert "onnxruntime" in pins
     card = SpaceCard.load(published.space / "README.md")
@@ -240,7 +232,7 @@ def test_requirements_are_what_the_app_imports(published):
     """No package lacks, and none is there for nothing."""
     imported = set()
     for source in published.space.rglob("*.py"):
-        for node in ast.walk(ast.parse(source.read_text())):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -248,7 +240,7 @@ def test_requirements_are_what_the_app_imports(published):
     packages = {"PIL": "pillow", "tensorflow": "tensorflow-cpu"}
     brought = {"gradio_client"}  # by gradio
     needed = imported - sys.stdlib_module_names - brought - {"serve"}
-    lines = (published.space / "requirements.txt").read_text().split()
+    lines = (published.space / "requirements.txt").read_text(encoding="utf-8").split()
     required = {line.split("==")[0] for line in lines}
     assert required == {packages.get(name, name) for name in needed}
 
@@ -256,11 +248,11 @@ def test_requirements_are_what_the_app_imports(published):
 def test_cards_have_no_dead_links(published):
     cards = [published.model / "README.md", published.space / "models" / "README.md"]
     for card in [*cards, published.space / "README.md"]:
-        for link in re.findall(r"\]\(([^)]*)\)", card.read_text()):
+        for link in re.findall(r"\]\(([^)]*)\)", card.read_text(encoding="utf-8")):
             assert link.startswith("http") or (card.parent / link).exists(), link
     for card in cards:
-        assert "](report/confusion.png)" in card.read_text()
-        assert "train/data/figshare.py" in card.read_text()
+        assert "](report/confusion.png)" in card.read_text(encoding="utf-8")
+        assert "train/data/figshare.py" in card.read_text(encoding="utf-8")
         assert ModelCard.load(card).data.license == "mit"
 
 
@@ -278,7 +270,9 @@ def test_a_dry_run_and_no_token_only_write_the_folder(more, project, empty_hub, 
 def test_gpu(project, empty_hub, tmp_path):
     done = publish(project, empty_hub, "--dry-run", "--gpu", "--output", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert "onnxruntime-gpu[cuda,cudnn]==" in (tmp_path / "space/requirements.txt").read_text()
+    assert "onnxruntime-gpu[cuda,cudnn]==" in (tmp_path / "space/requirements.txt").read_text(
+        encoding="utf-8"
+    )
     assert SpaceCard.load(tmp_path / "space/README.md").data.suggested_hardware == "t4-small"
 
 
@@ -362,10 +356,10 @@ def test_a_file_that_is_too_large(project, empty_hub):
 def test_other_files_are_not_deleted(project, empty_hub, tmp_path):
     note = tmp_path / "space" / "note.txt"
     note.parent.mkdir()
-    note.write_text("mine")
+    note.write_text("mine", encoding="utf-8")
     error = error_of(publish(project, empty_hub, "--dry-run", "--output", str(tmp_path)))
     assert "has other files in it" in error
-    assert note.read_text() == "mine"
+    assert note.read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.skipif(

@@ -5,19 +5,16 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from PIL import Image
 
 from export import quantize
 from export.float32_against_int8 import (
     answers_of,
-    calibration_error,
     largest_difference,
-    pointing_game,
     same_class,
 )
-from serve.artifacts import INT8_NAME, LABELS, METRICS_NAME, MODELS, ONNX_NAME
+from serve.artifacts import INT8_NAME, METRICS_NAME, MODELS, ONNX_NAME
+from serve.command import UserError
 from tests.conftest import label_of, run
-from train.folds import read_folds
 
 
 def test_committed_models_answer_alike(scans):
@@ -47,39 +44,38 @@ def test_quantizing_again_in_small(small_dataset, scans, tmp_path, monkeypatch, 
         (data / "Testing" / label_of(scan) / scan.name).symlink_to(scan)
     monkeypatch.setattr(quantize, "SCANS_A_CLASS", 1)
     output = tmp_path / "int8.onnx"
-    quantize.run(MODELS / ONNX_NAME, output, data, None, None)
+    quantize.make(MODELS / ONNX_NAME, output, data, None, None)
     assert same_class(answers_of(MODELS / ONNX_NAME, scans), answers_of(output, scans)) == 1
     assert "same_class            1" in capsys.readouterr().out
     assert (tmp_path / METRICS_NAME).exists()
 
     monkeypatch.setattr(quantize, "LEAST_SAME", 1.1)
-    with pytest.raises(quantize.QuantizeError, match="not written"):
-        quantize.run(MODELS / ONNX_NAME, output, data, None, None)
+    with pytest.raises(UserError, match="not written"):
+        quantize.make(MODELS / ONNX_NAME, output, data, None, None)
     assert not output.exists()
 
 
 def test_calibration_scans_are_spread_over_the_classes(small_dataset):
-    chosen = quantize.calibration_scans(small_dataset / "Training")
+    everything = {
+        path.relative_to(small_dataset).as_posix() for path in small_dataset.rglob("*.jpg")
+    }
+    chosen = quantize.calibration_scans(small_dataset / "Training", everything)
     names = [path.parent.name for path in chosen]
     assert len(set(chosen)) == len(chosen)
     assert {names.count(name) for name in set(names)} == {12}  # all there are, at most 16
     assert len(set(names)) == 4
 
 
-def test_what_the_published_model_held_out_calibrates_nothing(tmp_path):
-    placed = read_folds()
-    for label in LABELS:
-        names = [name for name in placed if name.startswith(f"Training/{label}/")]
-        near_a_cut = f"Training/{label}/near_a_cut.jpg"
-        for name in (
-            near_a_cut,
-            *(next(n for n in names if placed[n].fold == f) for f in range(5)),
-        ):
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).touch()
-    chosen = quantize.calibration_scans(tmp_path / "Training")
-    assert len(chosen) == 3 * len(LABELS)
-    assert all(placed[path.relative_to(tmp_path).as_posix()].fold > 1 for path in chosen)
+def test_only_what_was_trained_on_calibrates(small_dataset):
+    learnt = {
+        path.relative_to(small_dataset).as_posix()
+        for path in small_dataset.rglob("*.jpg")
+        if "_0" in path.name
+    }
+    chosen = quantize.calibration_scans(small_dataset / "Training", learnt)
+    assert {path.relative_to(small_dataset).as_posix() for path in chosen} <= learnt
+    with pytest.raises(UserError, match="trained on none"):
+        quantize.calibration_scans(small_dataset / "Training", set())
 
 
 def test_no_data_is_one_line(tmp_path):
@@ -87,18 +83,3 @@ def test_no_data_is_one_line(tmp_path):
     assert done.returncode == 1
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert error == f"error: {tmp_path / 'Testing'}: no scans"
-
-
-def test_calibration_error_by_hand():
-    confidence, right = np.array([0.99, 0.99, 0.5, 0.5]), np.array([True, True, True, False])
-    assert calibration_error(confidence, right) == pytest.approx(0.005)
-
-
-def test_pointing_game_by_hand():
-    mask = np.asarray(Image.new("1", (224, 224))).copy()
-    mask[32:40, 64:70] = True  # the cell in row 2, column 4
-    maps = np.zeros((3, 14, 14), np.float32)
-    maps[0, 2, 4] = maps[1, 4, 2] = 1  # on it, beside it, and an empty map
-    assert pointing_game(maps, [mask] * 3) == pytest.approx(1 / 3)
-    assert pointing_game(maps, [mask, None, None]) == 1
-    assert pointing_game(maps, [None] * 3) is None

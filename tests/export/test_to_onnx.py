@@ -13,18 +13,11 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from export import graph, to_onnx
-from export.detector import read_detector
 from export.keras_against_onnx import compare
-from serve.artifacts import (
-    INT8_NAME,
-    KERAS_NAME,
-    LABELS,
-    MODELS,
-    ONNX_NAME,
-    OOD_NAME,
-    read_metrics,
-    sha256,
-)
+from serve.artifacts import INT8_NAME, KERAS_NAME, MODELS, ONNX_NAME, OOD_NAME, read_metrics, sha256
+from serve.command import UserError
+from serve.detector import read_detector
+from serve.names import LABELS
 from tests.conftest import DATASET, needs_dataset, run
 
 CPU = ["CPUExecutionProvider"]
@@ -148,7 +141,7 @@ def test_a_model_that_disagrees_is_not_written(name, tmp_path, scans, monkeypatc
     monkeypatch.setattr(graph, name, TAMPERED[name](getattr(graph, name)))
     output = tmp_path / "model.onnx"
     output.write_bytes(b"an older one")
-    with pytest.raises(to_onnx.ExportError, match=f"{FIGURE.get(name, 'ood_score')} .* is over"):
+    with pytest.raises(UserError, match=f"{FIGURE.get(name, 'ood_score')} .* is over"):
         to_onnx.export(MODELS / KERAS_NAME, output, scans[:2])
     assert list(tmp_path.iterdir()) == []
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from serve import BrainTumorClassifier
-from serve.artifacts import KERAS_NAME, LABELS, MODELS
+from serve.artifacts import KERAS_NAME, MODELS
 from serve.formats.raster import load_pixels
 from serve.gradcam import GradCamError, KerasGradCam, explainer, keras_grad_cam
+from serve.names import LABELS
 from tests.conftest import label_of, run
 
 
@@ -95,7 +96,7 @@ def test_a_bad_checkpoint_is_one_line(content, tmp_path):
         whole = (MODELS / KERAS_NAME).read_bytes()
         path.write_bytes(whole[:1_000_000] if content == "cut" else content)
     with pytest.raises(GradCamError, match=r"bad\.keras cannot be loaded") as caught:
-        KerasGradCam(path)
+        keras_grad_cam(path)
     assert "\n" not in str(caught.value)
 
 

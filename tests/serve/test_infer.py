@@ -128,7 +128,7 @@ def test_json_and_csv_say_what_is_no_brain_mri(bar_chart, scans, tmp_path):
     assert [answer["brain_mri"] for answer in answers] == [False, True]
     assert answers[0]["ood_score"] > threshold >= answers[1]["ood_score"]
     assert run("serve/infer.py", "--csv", tmp_path / "a.csv", bar_chart, scans[0]).returncode == 0
-    rows = list(csv.DictReader((tmp_path / "a.csv").open(newline="")))
+    rows = list(csv.DictReader((tmp_path / "a.csv").open(newline="", encoding="utf-8")))
     assert [row["brain_mri"] for row in rows] == ["False", "True"]
     for row, answer in zip(rows, answers, strict=True):
         assert float(row["ood_score"]) == pytest.approx(answer["ood_score"], abs=1e-4)
@@ -140,7 +140,7 @@ def test_csv(scans, tmp_path):
     done = run("serve/infer.py", "--csv", table, *scans, tmp_path / "bad.png")
     assert done.returncode == 1
     assert done.stdout == ""
-    rows = list(csv.DictReader(table.open(newline="")))
+    rows = list(csv.DictReader(table.open(newline="", encoding="utf-8")))
     assert [row["label"] for row in rows] == [*map(label_of, scans), ""]
     assert sum(float(rows[0][c]) for c in ("glioma", "meningioma", "notumor", "pituitary")) == (
         pytest.approx(1, abs=1e-5)
@@ -204,7 +204,10 @@ def test_namesakes_have_an_overlay_each(scans, tmp_path):
     for path in paths:
         drawn = pixels(tmp_path / "maps" / overlay_name(str(path)))
         assert np.abs(drawn - expected_overlay(path)).max() <= 3
-    labels = [row["label"] for row in csv.DictReader((tmp_path / "a.csv").open(newline=""))]
+    labels = [
+        row["label"]
+        for row in csv.DictReader((tmp_path / "a.csv").open(newline="", encoding="utf-8"))
+    ]
     assert labels == [label_of(scans[0]), label_of(scans[4]), label_of(scans[6])]
 
 
@@ -229,7 +232,7 @@ def test_cam_of_both_engines_looks_the_same(scans, tmp_path):
 
 
 def test_without_tensorflow_only_the_keras_engine_is_missing(scans, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(HIDE_TENSORFLOW)
+    (tmp_path / "sitecustomize.py").write_text(HIDE_TENSORFLOW, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     command = ("serve/infer.py", "--cam", tmp_path / "maps", scans[0], "--cam-engine")
     done = run(*command, "keras", env=environment)

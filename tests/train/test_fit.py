@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from serve.artifacts import KERAS_NAME, MODELS, OOD_NAME, write_metrics
+from serve.command import UserError
 from tests.conftest import ROOT, run
-from train.data.dataset import DatasetError, find_scans
+from train.data.dataset import find_scans
 from train.fit import load_fit, predict_logits
 from train.folds import Sides
 from train.recipes import RECIPES
@@ -61,10 +62,10 @@ def test_from_images_to_onnx_to_an_answer(trained, scans):
 
 def test_what_a_training_leaves(trained):
     report = trained / "models" / "report"
-    log = list(csv.DictReader((report / "training_history.csv").open(newline="")))
+    log = list(csv.DictReader((report / "training_history.csv").open(newline="", encoding="utf-8")))
     assert [row["epoch"] for row in log] == [str(epoch + 1) for epoch in range(EPOCHS)]
     assert (report / "training_history.png").stat().st_size > 10_000
-    metrics = json.loads((trained / "models" / "metrics.json").read_text())
+    metrics = json.loads((trained / "models" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["model"]["epochs"] == EPOCHS
     assert len(metrics["model"]["sha256"]) == 64
 
@@ -110,7 +111,7 @@ def test_killed_in_an_epoch_it_ends_with_the_same_weights(
 
 def epochs_in(folder) -> int:
     logs = list(folder.glob("cache/run-*/history.csv"))
-    return len(logs[0].read_text().splitlines()) - 1 if logs else 0
+    return len(logs[0].read_text(encoding="utf-8").splitlines()) - 1 if logs else 0
 
 
 def test_evaluate_writes_its_protocol(small_dataset, base_weights, tmp_path):
@@ -120,13 +121,15 @@ def test_evaluate_writes_its_protocol(small_dataset, base_weights, tmp_path):
         *("--output", tmp_path / "models", "--cache", tmp_path / "cache"),
     )
     assert done.returncode == 0, done.stderr
-    figures = json.loads((tmp_path / "models" / "metrics.json").read_text())["protocols"]["kaggle"]
+    figures = json.loads((tmp_path / "models" / "metrics.json").read_text(encoding="utf-8"))[
+        "protocols"
+    ]["kaggle"]
     assert figures["images"] == 16
     assert figures["accuracy_ci"][0] <= figures["accuracy"] <= figures["accuracy_ci"][1]
     # Testing holds the mirror images of Training's
     assert figures["images_without_duplicates"] == 0
     predictions = tmp_path / "models" / "predictions" / "kaggle.csv"
-    assert len(predictions.read_text().splitlines()) == 17
+    assert len(predictions.read_text(encoding="utf-8").splitlines()) == 17
     assert set(figures["per_class"]) == {"glioma", "meningioma", "notumor", "pituitary"}
     assert set(figures["confidence"]) == {
         "mean_right",
@@ -143,7 +146,7 @@ def test_another_recipes_figures_stand_apart(small_dataset, base_weights, tmp_pa
         *("--output", tmp_path / "models", "--cache", tmp_path / "cache"),
     )
     assert done.returncode == 0, done.stderr
-    metrics = json.loads((tmp_path / "models" / "metrics.json").read_text())
+    metrics = json.loads((tmp_path / "models" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics.keys() == {"recipes"}
     assert metrics["recipes"]["seed"]["protocols"]["kaggle"]["images"] == 16
     assert not (tmp_path / "models" / "predictions").exists()
@@ -182,7 +185,7 @@ def test_a_published_model_is_tested_as_it_is(small_dataset, tmp_path):
 
 def test_a_model_that_left_no_patients_out_has_no_honest_figure(tmp_path):
     published(tmp_path, "Training, 9 images")
-    with pytest.raises(DatasetError, match="left no patients out"):
+    with pytest.raises(UserError, match="left no patients out"):
         load_fit(tmp_path, Sides([], [], [], []), tmp_path / "cache")
 
 

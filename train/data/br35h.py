@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from serve.artifacts import LABELS
-from train.data.dataset import UNKNOWN_TUMOUR, DatasetError, Scan, read_scans
+from serve.command import UserError
+from serve.names import NOTUMOR
+from train.data.dataset import UNKNOWN_TUMOUR, Scan, read_scans
 from train.data.duplicates import find_pairs
 
-NOTUMOR = LABELS.index("notumor")
 SPECIFICITY = 0.9
 
 
@@ -33,20 +33,20 @@ def read_br35h(folder: Path, known: Sequence[Scan]) -> Unseen:
     Copies are those that br35h_tumour.csv names and all near-duplicates (train/data/duplicates.py).
 
     Raises:
-        DatasetError: br35h_tumour.csv or the images are not there.
+        UserError: br35h_tumour.csv or the images are not there.
     """
     table = folder / "br35h_tumour.csv"
     try:
-        with table.open(newline="") as file:
+        with table.open(newline="", encoding="utf-8") as file:
             copy_of = {row["file"]: row["kaggle_duplicate"] for row in csv.DictReader(file)}
     except OSError as error:
-        raise DatasetError(f"{table}: {error}") from error
+        raise UserError(f"{table}: {error}") from error
     except KeyError as error:
-        raise DatasetError(f"{table}: has no column {error}") from error
+        raise UserError(f"{table}: has no column {error}") from error
     files = [(folder / "images" / name, UNKNOWN_TUMOUR) for name in copy_of]
     scans = read_scans(files, part="Br35H")
     if not scans:
-        raise DatasetError(f"{folder / 'images'}: none of the files in {table} is there")
+        raise UserError(f"{folder / 'images'}: none of the files in {table} is there")
     pairs = find_pairs([*known, *scans])
     across = (pairs.first < len(known)) & (pairs.second >= len(known))
     copied = {scans[i - len(known)].path.name for i in pairs.second[across]}

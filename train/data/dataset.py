@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from serve.artifacts import INPUT_SIZE, LABELS
+from serve.command import UserError
 from serve.formats.raster import InvalidImageError, load_pixels
+from serve.names import INPUT_SIZE, LABELS
 
 PARTS = ("Training", "Testing")
 UNKNOWN_TUMOUR = -1  # label of a tumour whose type is not known
@@ -22,10 +23,6 @@ DOWNLOAD_HELP = (
     "the Brain Tumor MRI Dataset has one: "
     "kaggle datasets download masoudnickparvar/brain-tumor-mri-dataset --unzip"
 )
-
-
-class DatasetError(Exception):
-    """The data folder does not hold what a training needs."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def find_scans(data: Path, part: str) -> list[Scan]:
     Every file is decoded once; one that cannot be is named on standard error and left out.
 
     Raises:
-        DatasetError: a class folder is missing or has no readable image.
+        UserError: a class folder is missing or has no readable image.
     """
     files = [
         (path, label) for label, name in enumerate(LABELS) for path in _files(data / part / name)
@@ -71,7 +68,7 @@ def find_scans(data: Path, part: str) -> list[Scan]:
     scans = read_scans(files, part)
     for label, name in enumerate(LABELS):
         if not any(scan.label == label for scan in scans):
-            raise DatasetError(f"{data / part / name}: none of its files is a readable image")
+            raise UserError(f"{data / part / name}: none of its files is a readable image")
     return scans
 
 
@@ -104,10 +101,10 @@ def read_slices(path: Path) -> dict[str, Slice]:
     """figshare_slices.csv -> the slice that each scan is, by `Scan.name`.
 
     Raises:
-        DatasetError: the file cannot be read or lacks a column.
+        UserError: the file cannot be read or lacks a column.
     """
     try:
-        with path.open(newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             return {
                 f"{row['split']}/{row['class']}/{row['file']}": Slice(
                     int(row["figshare_index"]),
@@ -117,17 +114,17 @@ def read_slices(path: Path) -> dict[str, Slice]:
                 for row in csv.DictReader(file)
             }
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {error}") from error
     except KeyError as error:
-        raise DatasetError(f"{path}: has no column {error}") from error
+        raise UserError(f"{path}: has no column {error}") from error
 
 
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: no such folder ({DOWNLOAD_HELP})")
+        raise UserError(f"{folder}: no such folder ({DOWNLOAD_HELP})")
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
     if not files:
-        raise DatasetError(f"{folder}: the folder is empty ({DOWNLOAD_HELP})")
+        raise UserError(f"{folder}: the folder is empty ({DOWNLOAD_HELP})")
     return files
 
 

@@ -10,12 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from serve.artifacts import INPUT_SIZE
-from train.data.dataset import DatasetError, Scan, Slice
-from train.network.vgg16 import MAP_SHAPE
-
-CELLS = MAP_SHAPE[0]  # a side of the map
-CELL = INPUT_SIZE // CELLS  # pixels
+from serve.command import UserError
+from serve.names import INPUT_SIZE
+from train.data.dataset import Scan, Slice
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ def figshare_outlines(
     """The outlines, MASKS/INDEX.png, of the scans that are figshare slices, by `Scan.name`.
 
     Raises:
-        DatasetError: one is missing or no image of 224x224.
+        UserError: one is missing or no image of 224x224.
     """
     return {
         scan.name: read_outline(
@@ -58,19 +55,13 @@ def read_outline(path: Path, mirrored: bool = False) -> Outline:
     """Read one outline.
 
     Raises:
-        DatasetError: there is no such file, or it is no image of 224x224.
+        UserError: there is no such file, or it is no image of 224x224.
     """
     try:
         content = path.read_bytes()
         size = Image.open(io.BytesIO(content)).size
     except OSError as error:
-        raise DatasetError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {error}") from error
     if size != (INPUT_SIZE, INPUT_SIZE):
-        raise DatasetError(f"{path}: is {size[0]}x{size[1]}, not {INPUT_SIZE}x{INPUT_SIZE}")
+        raise UserError(f"{path}: is {size[0]}x{size[1]}, not {INPUT_SIZE}x{INPUT_SIZE}")
     return Outline(content, mirrored)
-
-
-def covered(masks: np.ndarray) -> np.ndarray:
-    """The tumour's share of every map cell, float (..., 14, 14), of bool (..., 224, 224)."""
-    cells = masks.reshape(*masks.shape[:-2], CELLS, CELL, CELLS, CELL)
-    return cells.mean(axis=(-3, -1))

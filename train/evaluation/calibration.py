@@ -1,4 +1,4 @@
-"""Does a confidence mean what it says? Temperature scaling, calibration error, Brier score."""
+"""Does a confidence mean what it says? Temperature scaling and Brier score."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-BINS = 15
 BOUNDS = (0.05, 20.0)  # of a temperature
 
 
@@ -27,27 +26,6 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
     found = minimize_scalar(loss, bounds=np.log(BOUNDS), method="bounded")
     return float(np.exp(found.x))
-
-
-def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Expected calibration error: |accuracy - confidence| over 15 equal bins, by their share.
-
-    Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
-    """
-    bins = bins_of(probabilities, labels)
-    return float(sum(share * abs(right - confidence) for share, right, confidence in bins))
-
-
-def bins_of(probabilities: np.ndarray, labels: np.ndarray) -> list[tuple[float, float, float]]:
-    """(share of the images, accuracy, mean confidence) of every bin that is not empty."""
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    members = [bins == number for number in np.unique(bins)]
-    return [
-        (float(own.mean()), float(right[own].mean()), float(confidence[own].mean()))
-        for own in members
-    ]
 
 
 def brier_score(probabilities: np.ndarray, labels: np.ndarray) -> float:

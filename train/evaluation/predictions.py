@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
-from serve.artifacts import LABELS
-from train.data.dataset import DatasetError
-from train.evaluation.calibration import bins_of
+from serve.command import UserError
+from serve.measures import confidence_bins
+from serve.names import LABELS
 
 PROTOCOLS = {
     "seed": "the notebook's split",
@@ -63,18 +63,18 @@ def read_predictions(path: Path) -> Predictions:
     """Read what `train.evaluate.write_predictions` wrote.
 
     Raises:
-        DatasetError: the file is not such a table.
+        UserError: the file is not such a table.
     """
     try:
-        with path.open(newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         labels = np.array([LABELS.index(row["label"]) for row in rows])
         calibrated = np.array([[float(row[name]) for name in LABELS] for row in rows])
         temperature = np.array([[float(row["temperature"])] for row in rows])
     except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path}: no table of predictions: {error!r}") from error
+        raise UserError(f"{path}: no table of predictions: {error!r}") from error
     if not rows:
-        raise DatasetError(f"{path}: holds no prediction")
+        raise UserError(f"{path}: holds no prediction")
     sharpened = calibrated**temperature  # softmax(temperature * log p), but for the sum
     return Predictions(labels, calibrated, sharpened / sharpened.sum(axis=1, keepdims=True))
 
@@ -122,7 +122,7 @@ def _roc_rows(tested: Predictions) -> Iterator[dict[str, Any]]:
 
 def _reliability_rows(tested: Predictions) -> Iterator[dict[str, Any]]:
     for scaling, own in (("before", tested.uncalibrated), ("after", tested.calibrated)):
-        for share, accuracy, confidence in bins_of(own, tested.labels):
+        for share, accuracy, confidence in confidence_bins(own, tested.labels):
             yield {
                 "scaling": scaling,
                 "share": share,

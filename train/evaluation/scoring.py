@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 
-from serve.artifacts import LABELS
+from serve.names import LABELS
 
 CONFIDENT = 0.9
 RESAMPLES = 2000

@@ -30,4 +30,4 @@ def _gpus() -> list[str]:
 
 def _cpu_has_bfloat16() -> bool:
     info = Path("/proc/cpuinfo")
-    return info.exists() and any(flag in info.read_text() for flag in CPU_FLAGS)
+    return info.exists() and any(flag in info.read_text(encoding="utf-8") for flag in CPU_FLAGS)

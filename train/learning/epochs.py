@@ -148,7 +148,7 @@ def run_folder(cache: Path, key: Mapping[str, Any]) -> Path:
 
 def write_log(history: Sequence[Mapping[str, float]], path: Path) -> None:
     """The training history as CSV, a line an epoch."""
-    with path.open("w", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=history[0].keys())
         writer.writeheader()
         writer.writerows(history)
@@ -157,7 +157,7 @@ def write_log(history: Sequence[Mapping[str, float]], path: Path) -> None:
 def _read_log(path: Path) -> list[dict[str, float]]:
     if not path.exists():
         return []
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         return [
             {name: int(value) if name == "epoch" else float(value) for name, value in line.items()}
             for line in csv.DictReader(file)

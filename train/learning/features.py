@@ -29,7 +29,7 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
-from serve.artifacts import INPUT_SIZE
+from serve.names import INPUT_SIZE
 from train.data.dataset import Scan
 
 BATCH = 32
@@ -75,7 +75,7 @@ class FeatureCache:
         text = json.dumps(key, indent=2)
         self.folder = folder / f"features-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "key.json").write_text(text)
+        (self.folder / "key.json").write_text(text, encoding="utf-8")
         self._rows_path = self.folder / "rows.f16"
         self._index_path = self.folder / "index.csv"
         self._checked: dict[View, int] = {}  # rows whose checksum was found right

@@ -12,11 +12,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from serve.artifacts import LABELS
+from serve.names import LABELS, LAST_CONVOLUTION, TUMOURS
 from train.data.dataset import UNKNOWN_TUMOUR
 from train.network.vgg16 import run_trained
 
-TUMOURS = [i for i, name in enumerate(LABELS) if name != "notumor"]
 MAPS = len(LABELS) + 1  # a map a class, and the likeliest tumour's
 assert range(MAPS)[UNKNOWN_TUMOUR] == len(LABELS)  # a label is the index of its map
 
@@ -55,7 +54,7 @@ def explained_suffix(model: keras.Model) -> keras.Model:
     """
     features, outputs = run_trained(model)
     maps = ClassMaps(model.get_layer("hidden"), model.get_layer("logits"))
-    tensors = [outputs[name] for name in ("block5_conv3", "hidden", "logits")]
+    tensors = [outputs[name] for name in (LAST_CONVOLUTION, "hidden", "logits")]
     found = {"logits": outputs["logits"], "maps": maps(tensors)}
     return keras.Model(features, found, name="explained")
 

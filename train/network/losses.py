@@ -10,10 +10,9 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from serve.artifacts import LABELS
+from serve.names import LABELS, MAP_CELLS, NOTUMOR, TUMOURS
 from train.data.dataset import UNKNOWN_TUMOUR
-from train.data.outlines import CELLS
-from train.network.class_maps import MAPS, TUMOURS
+from train.network.class_maps import MAPS
 
 NOTHING = 1e-2  # a map whose sum is far below this points nowhere
 SOME = 1.0  # a map of this sum is half as bad as one of any size, where none belongs
@@ -82,7 +81,7 @@ def accuracy(labels: Tensor, logits: Tensor) -> Tensor:
     """1 where the answer is right, (N,); for an unknown tumour any tumour is."""
     labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
     answer = ops.cast(ops.argmax(logits, axis=1), "int32")
-    tumour = answer != LABELS.index("notumor")
+    tumour = answer != NOTUMOR
     return ops.where(labels == UNKNOWN_TUMOUR, tumour, answer == labels)
 
 
@@ -93,7 +92,7 @@ class Pointed(keras.metrics.Mean):
         super().__init__(name="pointed")
 
     def update_state(self, wanted: Tensor, maps: Tensor, sample_weight: None = None) -> None:
-        wanted, maps = (ops.reshape(t, (-1, MAPS, CELLS * CELLS)) for t in (wanted, maps))
+        wanted, maps = (ops.reshape(t, (-1, MAPS, MAP_CELLS * MAP_CELLS)) for t in (wanted, maps))
         peak = ops.argmax(maps, axis=2)
         hit = ops.take_along_axis(wanted, peak[:, :, None], axis=2)[:, :, 0] > 0
         hit = ops.logical_and(hit, ops.any(maps > 0, axis=2))

@@ -11,20 +11,17 @@ import keras
 import numpy as np
 from keras import layers
 
-from serve.artifacts import INPUT_SIZE, LABELS, replacing
+from serve.artifacts import replacing
+from serve.command import UserError
+from serve.names import HEAD, INPUT_SIZE, LABELS
 from train.recipes import Recipe, RobustRecipe
 
 MODEL_VERSION = "0.3.0"
-MAP_SHAPE = (INPUT_SIZE // 16, INPUT_SIZE // 16, 512)  # of block5_conv3
-HEAD_LAYERS = ("flatten", "dropout_flat", "hidden", "dropout_hidden", "logits")
+CHANNELS = 512  # of block5_conv3
 WEIGHTS_HELP = (
     "Keras downloads them from the internet, "
     "or --base-weights names a local copy of VGG16's no-top .weights.h5 file"
 )
-
-
-class WeightsError(Exception):
-    """The ImageNet weights of VGG16 cannot be had."""
 
 
 def build_model(recipe: Recipe | RobustRecipe, base_weights: Path | None) -> keras.Model:
@@ -40,7 +37,7 @@ def build_model(recipe: Recipe | RobustRecipe, base_weights: Path | None) -> ker
     recognition", ICLR 2015.
 
     Raises:
-        WeightsError: no download, or `base_weights` is not such a file.
+        UserError: no download, or `base_weights` is not such a file.
     """
     base = _imagenet_vgg16(base_weights)
     round_to_float16(base)
@@ -61,8 +58,8 @@ def pooling_head(model: keras.Model, seed: int) -> None:
     usual start draws a loss of about 3, from 25,088 large inputs, and spoils the convolutions.
     """
     hidden, logits = model.get_layer("hidden"), model.get_layer("logits")
-    positions, units = hidden.kernel.shape[0] // MAP_SHAPE[2], hidden.kernel.shape[1]
-    draw = keras.initializers.GlorotUniform(seed)((MAP_SHAPE[2], units))
+    positions, units = hidden.kernel.shape[0] // CHANNELS, hidden.kernel.shape[1]
+    draw = keras.initializers.GlorotUniform(seed)((CHANNELS, units))
     kernel = np.tile(keras.ops.convert_to_numpy(draw), (positions, 1)) / positions
     hidden.set_weights([kernel, np.zeros(units)])
     small = logits.get_weights()[0] / 100
@@ -94,7 +91,7 @@ def run_trained(model: keras.Model) -> tuple[keras.KerasTensor, dict[str, keras.
     trained = [layer for layer in convolutions(model) if layer.trainable]
     features = x = keras.Input(trained[0].input.shape[1:], name="features")
     outputs = {}
-    for layer in [*trained, *(model.get_layer(name) for name in HEAD_LAYERS)]:
+    for layer in [*trained, *(model.get_layer(name) for name in HEAD)]:
         outputs[layer.name] = x = layer(x)
     return features, outputs
 
@@ -125,14 +122,14 @@ def _imagenet_vgg16(base_weights: Path | None) -> keras.Model:
         try:
             return keras.applications.VGG16(include_top=False, input_shape=shape)
         except Exception as error:  # urllib's, Keras's and the system's errors alike
-            raise WeightsError(f"no ImageNet weights: {WEIGHTS_HELP} ({error})") from error
+            raise UserError(f"no ImageNet weights: {WEIGHTS_HELP} ({error})") from error
     base = keras.applications.VGG16(include_top=False, weights=None, input_shape=shape)
     if not base_weights.is_file():
-        raise WeightsError(f"{base_weights}: no such file ({WEIGHTS_HELP})")
+        raise UserError(f"{base_weights}: no such file ({WEIGHTS_HELP})")
     try:
         base.load_weights(base_weights)
     except (OSError, ValueError, KeyError) as error:
-        raise WeightsError(f"{base_weights}: not VGG16's no-top weights ({error})") from error
+        raise UserError(f"{base_weights}: not VGG16's no-top weights ({error})") from error
     return base
 
 

@@ -468,11 +468,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     args = parser.parse_args(argv)
-    try:
-        counts = gather(list(KINDS), args.output)
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    counts = gather(list(KINDS), args.output)
     for kind, count in counts.items():
         print(f"{count:5} {kind}")
     kinds = sum(count >= MIN_OF_A_KIND for count in counts.values())

@@ -21,16 +21,16 @@ import cv2
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
 
-from serve.artifacts import INPUT_SIZE, LABELS
+from serve.measures import covered
+from serve.names import INPUT_SIZE, MAP_CELLS, NOTUMOR, TUMOURS
 from train.data.dataset import Scan
-from train.data.outlines import CELLS, Outline, covered
+from train.data.outlines import Outline
 from train.folds import NOWHERE, read_folds
-from train.network.class_maps import MAPS, TUMOURS
+from train.network.class_maps import MAPS
 from train.pictures.counterfactual import paste_tumour, patch_tissue, remove_tumour
 from train.pictures.distort import shade, warp
 from train.recipes import RobustRecipe
 
-NOTUMOR = LABELS.index("notumor")
 CHUNK = 32  # of views that a process draws at a time
 AHEAD = 2048  # views are drawn at most, 200 KB each, before they are asked for
 NO_TUMOUR = np.zeros((INPUT_SIZE, INPUT_SIZE), bool)
@@ -50,7 +50,7 @@ class Example:
         Positive where it should, 1 in the cell that the tumour covers most; zero elsewhere;
         -1 all over where it should be empty. All zero where nothing is asked of the map.
         """
-        wanted = np.zeros((MAPS, CELLS, CELLS), np.float32)
+        wanted = np.zeros((MAPS, MAP_CELLS, MAP_CELLS), np.float32)
         if self.label == NOTUMOR:
             wanted[TUMOURS] = -1
         elif self.mask is not None and self.mask.any():

@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import csv
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from serve.artifacts import LABELS, MODELS, read_metrics, replacing
-from train.data.dataset import DatasetError
+from serve.artifacts import MODELS, read_metrics, replacing
+from serve.command import UserError
+from serve.measures import percent
+from serve.names import LABELS, TUMOURS
 from train.evaluation.predictions import PROTOCOLS, TABLES, Predictions, read_protocols
 from train.recipes import DEFAULT_RECIPE
 from train.report.plots import (
@@ -34,7 +35,6 @@ PREDICTIONS, REPORT = MODELS / "predictions", MODELS / "report"
 NOT_MEASURED, UNKNOWN = "Not measured yet.\n", "—"
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 
-TUMOURS = tuple(name for name in LABELS if name != "notumor")
 
 # As the original notebook reports them, to the whole percent.
 NOTEBOOK = {
@@ -203,7 +203,7 @@ def _honest_figures(part: dict[str, Any]) -> dict[str, str]:
         "Grad-CAM's maximum lies on the tumour, where its class is right": _percent(
             pointing["all"]
         ),
-        **{f"of them, {name}": _percent(pointing[name]) for name in TUMOURS},
+        **{f"of them, {name}": _percent(pointing[name]) for name in (LABELS[i] for i in TUMOURS)},
     }
 
 
@@ -399,8 +399,10 @@ def render(name: str, metrics: dict[str, Any]) -> str:
     """The text of a block, NOT_MEASURED where the metrics lack what it quotes.
 
     Raises:
-        KeyError: there is no such block.
+        UserError: there is no such block.
     """
+    if name not in BLOCKS:
+        raise UserError(f"a mark names a block that does not exist: {name}")
     block = BLOCKS[name]
     try:
         return block(metrics)
@@ -412,7 +414,7 @@ def fill(text: str, metrics: dict[str, Any]) -> str:
     """Replace what stands between the marks by what the metrics say.
 
     Raises:
-        KeyError: a mark names no block.
+        UserError: a mark names no block.
     """
     return BLOCK.sub(lambda match: match[1] + render(match[2], metrics) + match[3], text)
 
@@ -513,7 +515,7 @@ def _pairs(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Numbers to six digits, nothing for None."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         for row in rows:
@@ -559,7 +561,7 @@ def _interval(figures: Mapping[str, Any]) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return UNKNOWN if share is None else f"{share:.1%}".replace("%", " %")
+    return UNKNOWN if share is None else percent(share).replace("\u00a0", " ")
 
 
 def _milliseconds(row: Mapping[str, Any] | None) -> str:
@@ -567,7 +569,7 @@ def _milliseconds(row: Mapping[str, Any] | None) -> str:
 
 
 def _whole(share: float) -> str:
-    return f"{share:.0%}".replace("%", " %")
+    return percent(share, 0).replace("\u00a0", " ")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -590,18 +592,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     metrics = read_metrics()
-    try:
-        tested = read_protocols(PREDICTIONS)
-        texts = {page: fill(page.read_text(encoding="utf-8"), metrics) for page in args.readme}
-    except KeyError as error:
-        print(f"error: a mark names a block that does not exist: {error}", file=sys.stderr)
-        return 1
-    except DatasetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 1
+    tested = read_protocols(PREDICTIONS)
+    texts = {page: fill(page.read_text(encoding="utf-8"), metrics) for page in args.readme}
     for page, text in texts.items():
         with replacing(page) as temporary:
             temporary.write_text(text, encoding="utf-8")

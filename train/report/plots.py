@@ -9,9 +9,10 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from serve.artifacts import LABELS, replacing
+from serve.artifacts import replacing
+from serve.measures import calibration_error, confidence_bins, percent
+from serve.names import LABELS
 from train.data.dataset import Scan
-from train.evaluation.calibration import bins_of, calibration_error
 from train.evaluation.predictions import (
     CONFIDENCE_EDGES,
     PROTOCOLS,
@@ -102,7 +103,7 @@ def plot_confusion(protocols: Mapping[str, Predictions], path: Path) -> None:
                 panel.text(
                     column,
                     row,
-                    f"{counts[row, column]:,}\n{share:.1%}".replace("%", " %"),
+                    f"{counts[row, column]:,}\n{percent(share)}",
                     ha="center",
                     va="center",
                     color="white" if share > 0.5 else "black",
@@ -160,7 +161,7 @@ def plot_reliability(protocols: Mapping[str, Predictions], path: Path) -> None:
                 ("before", tested.uncalibrated, ORANGE, "s--"),
                 ("after", tested.calibrated, BLUE, "o-"),
             ):
-                share, right, confidence = np.array(bins_of(probabilities, tested.labels)).T
+                share, right, confidence = np.array(confidence_bins(probabilities, tested.labels)).T
                 label = f"{when} scaling, ECE {calibration_error(probabilities, tested.labels):.3f}"
                 panel.plot(confidence, right, line, color=colour, markersize=4, label=label)
                 panel.scatter(

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 from scipy.special import softmax
 
-from serve.artifacts import INPUT_SIZE, LABELS, replacing
+from serve.artifacts import replacing
+from serve.names import INPUT_SIZE, LABELS
 from train.data.dataset import Scan
 from train.report.plots import plt
 

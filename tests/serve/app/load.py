@@ -151,7 +151,9 @@ class Memory:
         status = Path(f"/proc/{self._pid}/status")
         end = time.monotonic() + self.seconds
         while time.monotonic() < end:
-            line = next(line for line in status.read_text().splitlines() if "VmRSS" in line)
+            line = next(
+                line for line in status.read_text(encoding="utf-8").splitlines() if "VmRSS" in line
+            )
             self._megabytes.append(int(line.split()[1]) / 1000)
             time.sleep(1)
 

@@ -32,7 +32,7 @@ def running_app() -> Iterator[RunningApp]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
-    with TemporaryFile("w+") as log:
+    with TemporaryFile("w+", encoding="utf-8") as log:
         process = subprocess.Popen(
             [sys.executable, "space_app.py"],
             cwd=ROOT,

@@ -7,13 +7,14 @@ import csv
 import pytest
 
 from serve.app.track_record import ENOUGH, FEWEST, PREDICTIONS, TrackRecord, read_track_record
-from serve.app.words import heading, in_100, model_card, percent, what_it_rests_on
+from serve.app.words import heading, in_100, model_card, what_it_rests_on
 from serve.classifier import Prediction
+from serve.measures import percent
 
 
 def test_bins_are_those_of_the_published_predictions():
     record = read_track_record()
-    with PREDICTIONS.open(newline="") as file:
+    with PREDICTIONS.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert sum(one.answers for one in record.bins) == len(rows)
     assert all(one.answers >= FEWEST for one in record.bins)

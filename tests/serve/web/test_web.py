@@ -19,10 +19,12 @@ import pytest
 from PIL import Image
 
 from serve import BrainTumorClassifier
-from serve.artifacts import INT8_NAME, INTENDED_USE, ONNX_NAME
+from serve.artifacts import INT8_NAME, ONNX_NAME
+from serve.command import UserError
 from serve.formats.raster import load_image
+from serve.names import INTENDED_USE
 from serve.overlay import INFERNO, heat_layer
-from serve.web.build import BuildError, choose_model
+from serve.web.build import choose_model
 from tests.conftest import ROOT, label_of, run
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -175,7 +177,7 @@ def test_colours_keep_their_order_and_transparent_pixels_are_black(
 
 
 def test_a_file_that_is_no_picture_is_named(visited, tmp_path):
-    (tmp_path / "words.jpg").write_text("these are words")
+    (tmp_path / "words.jpg").write_text("these are words", encoding="utf-8")
     visited.page.get_by_label("Choose a file").set_input_files(tmp_path / "words.jpg")
     message = visited.page.get_by_text("words.jpg: not a picture that this browser can read")
     message.wait_for()
@@ -221,7 +223,9 @@ def test_maps_are_drawn_as_in_python(visited, classifier, scans):
         hot = heat > 128  # colours of clearer pixels are stored coarsely
         assert hot.any() == maps[label].any()
         assert np.abs(drawn - colours[heat])[hot].max(initial=0) <= 3
-    assert INFERNO.split() == re.findall(r"\b[0-9a-f]{6}\b", (SITE / "heat.js").read_text())
+    assert INFERNO.split() == re.findall(
+        r"\b[0-9a-f]{6}\b", (SITE / "heat.js").read_text(encoding="utf-8")
+    )
 
 
 def test_the_slider_sets_the_opacity_of_the_map(visited):
@@ -279,7 +283,7 @@ def test_phone_width_and_colour_scheme(browser, address, scans, scheme):
 
 
 def test_int8_is_preferred(tmp_path):
-    with pytest.raises(BuildError, match="neither"):
+    with pytest.raises(UserError, match="neither"):
         choose_model(tmp_path)
     for name in (ONNX_NAME, INT8_NAME):
         (tmp_path / name).touch()

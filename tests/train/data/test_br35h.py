@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from serve.command import UserError
 from tests.conftest import BR35H, DATASET, needs_dataset
 from train.data.br35h import read_br35h, score_collection
-from train.data.dataset import PARTS, DatasetError, find_scans
+from train.data.dataset import PARTS, find_scans
 
 
 def test_score_by_hand():
@@ -24,13 +25,13 @@ def test_score_by_hand():
 
 
 def test_a_folder_without_the_table_is_an_error(tmp_path):
-    with pytest.raises(DatasetError, match=r"br35h_tumour\.csv"):
+    with pytest.raises(UserError, match=r"br35h_tumour\.csv"):
         read_br35h(tmp_path, [])
 
 
 def test_a_folder_without_the_images_is_an_error(tmp_path):
-    (tmp_path / "br35h_tumour.csv").write_text("file,kaggle_duplicate\ny0.jpg,\n")
-    with pytest.raises(DatasetError, match="none of the files"):
+    (tmp_path / "br35h_tumour.csv").write_text("file,kaggle_duplicate\ny0.jpg,\n", encoding="utf-8")
+    with pytest.raises(UserError, match="none of the files"):
         read_br35h(tmp_path, [])
 
 

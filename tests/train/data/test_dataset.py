@@ -6,8 +6,9 @@ import shutil
 
 import pytest
 
+from serve.command import UserError
 from tests.conftest import DATASET, needs_dataset
-from train.data.dataset import DatasetError, class_counts, find_scans
+from train.data.dataset import class_counts, find_scans
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def test_scans_are_counted_by_class(small_dataset):
 def test_unreadable_files_are_named_and_left_out(data, scans, capsys):
     folder = data / "Training" / "glioma"
     (folder / "cut.jpg").write_bytes(scans[0].read_bytes()[:3000])
-    (folder / "notes.txt").write_text("not an image")
+    (folder / "notes.txt").write_text("not an image", encoding="utf-8")
     (folder / "empty.png").touch()
     found = find_scans(data, "Training")
     assert len(found) == 48
@@ -43,7 +44,7 @@ def test_unreadable_files_are_named_and_left_out(data, scans, capsys):
 )
 def test_a_class_without_images_is_an_error(data, damage, message):
     damage(data / "Training" / "notumor")
-    with pytest.raises(DatasetError, match=f"notumor.*{message}"):
+    with pytest.raises(UserError, match=f"notumor.*{message}"):
         find_scans(data, "Training")
 
 

@@ -32,7 +32,7 @@ def test_stretches_do_not_overlap_and_positions_run_from_0_to_1():
 def tumours() -> dict[int, tuple[float, float, float]]:
     """Centre (x, y) and logarithm of the area of each slice's tumour, in the slice's own sense."""
     found = {}
-    with SLICES.open(newline="") as file:
+    with SLICES.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             left, right, top, bottom = (
                 float(row[name]) for name in ("x_min", "x_max", "y_min", "y_max")

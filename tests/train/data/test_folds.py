@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serve.artifacts import LABELS
+from serve.names import LABELS
 from tests.conftest import DATASET, SLICES, needs_dataset
 from train.data.dataset import PARTS, Scan, Slice, find_scans, read_slices
 from train.data.duplicates import connected_groups, find_pairs

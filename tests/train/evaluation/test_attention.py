@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from serve.formats.raster import load_pixels
+from serve.names import MAP_CELLS
 from train.attention import Outlined, look, painted, summarize
 from train.data.dataset import find_scans
-from train.data.outlines import CELLS
 from train.pictures.skull import head_of, moved_mask
 
 
 def test_pointing_energy_and_chance_by_hand(small_dataset):
     scans = find_scans(small_dataset, "Testing")[:2]
-    maps = np.zeros((2, CELLS, CELLS))
+    maps = np.zeros((2, MAP_CELLS, MAP_CELLS))
     maps[:, 3, 4], maps[:, 10, 10] = 3, 1
     masks = np.zeros((2, 224, 224), bool)
     masks[0, 3 * 16 : 4 * 16, 4 * 16 : 5 * 16] = True  # the whole of the hottest cell

@@ -54,7 +54,10 @@ def test_copies_mirrors_and_conflicts(scans, tmp_path):
     assert figures["testing_with_duplicate_in_training"]["all"] == 3
 
     write_table(found, pairs, {}, tmp_path / "audit.csv")
-    rows = {r["file"]: r for r in csv.DictReader((tmp_path / "audit.csv").open(newline=""))}
+    rows = {
+        r["file"]: r
+        for r in csv.DictReader((tmp_path / "audit.csv").open(newline="", encoding="utf-8"))
+    }
     assert len(rows) == 12
     assert rows["Testing/notumor/wrong.jpg"]["conflict"] == "1"
     assert rows["Testing/glioma/mirrored.jpg"]["duplicate_of"].endswith(scans[0].name)
@@ -65,7 +68,7 @@ def test_copies_mirrors_and_conflicts(scans, tmp_path):
 def test_proven_pairs_of_the_published_dataset_are_found(tmp_path):
     done = run(*("-m", "train.audit", "--data", DATASET, "--slices", SLICES, "--output", tmp_path))
     assert done.returncode == 0, done.stderr
-    figures = json.loads((tmp_path / "metrics.json").read_text())["audit"]
+    figures = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["audit"]
     assert figures["search"]["found_share"] >= 0.98
     assert figures["search"]["false_share"] <= 0.01
     assert (tmp_path / "report" / "duplicates.png").stat().st_size > 10_000

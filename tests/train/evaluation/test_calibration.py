@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from train.evaluation.calibration import brier_score, calibration_error, fit_temperature
+from train.evaluation.calibration import brier_score, fit_temperature
 
 
 def test_the_temperature_that_made_the_labels_is_found():
@@ -15,13 +15,6 @@ def test_the_temperature_that_made_the_labels_is_found():
     draws = rng.random((len(logits), 1))
     labels = (softmax(logits, axis=1).cumsum(axis=1) < draws).sum(axis=1)
     assert fit_temperature(logits * 3, labels) == pytest.approx(3, rel=0.05)
-
-
-def test_calibration_error_by_hand():
-    probabilities = np.array([[0.95, 0.05, 0, 0]] * 4 + [[0.5, 0.3, 0.2, 0]] * 4)
-    labels = np.array([0, 0, 0, 1, 0, 0, 1, 2])
-    # bins: confidence 0.95, right 3 of 4; confidence 0.5, right 2 of 4
-    assert calibration_error(probabilities, labels) == pytest.approx(0.5 * 0.2 + 0.5 * 0)
 
 
 def test_brier_score_by_hand():

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from serve.detector import Detector
 from train.data.dataset import find_scans
 from train.learning.features import FeatureCache
 from train.network.vgg16 import build_model, frozen_prefix
-from train.ood import KEPT, Detector, fit_detector, pooled_features, read_others, refusal
+from train.ood import KEPT, fit_detector, pooled_features, read_others, refusal
 from train.pictures.augment import AugmentedViews
 from train.recipes import RECIPES
 

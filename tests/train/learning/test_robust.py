@@ -10,19 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serve.artifacts import INPUT_SIZE, LABELS
+from serve.measures import covered
+from serve.names import INPUT_SIZE, NOTUMOR, TUMOURS
 from train.data.dataset import UNKNOWN_TUMOUR, Scan, find_scans
-from train.data.outlines import Outline, covered
+from train.data.outlines import Outline
 from train.fit import Fit, fit, predict_logits
 from train.folds import Placed
 from train.learning import epochs
-from train.network.class_maps import TUMOURS
 from train.pictures.examples import CHUNK, Example, Examples, targets_of
 from train.pictures.skull import solid_head
 from train.recipes import RECIPES, RobustRecipe
 
 RECIPE = RobustRecipe(learning_rate=1e-4, batch_size=8, epochs=3)
-NOTUMOR = LABELS.index("notumor")
 
 
 @pytest.fixture(scope="module")

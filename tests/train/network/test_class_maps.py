@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serve.artifacts import KERAS_NAME, LABELS, MODELS
+from serve.artifacts import KERAS_NAME, MODELS
 from serve.formats.raster import load_pixels
+from serve.names import LABELS
 from tests.conftest import label_of
 from train.data.dataset import UNKNOWN_TUMOUR
 from train.network.class_maps import explained_suffix, maps_of_classes

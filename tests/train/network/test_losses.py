@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from serve.names import MAP_CELLS, TUMOURS
 from train.data.dataset import UNKNOWN_TUMOUR
-from train.data.outlines import CELLS
-from train.network.class_maps import MAPS, TUMOURS
+from train.network.class_maps import MAPS
 from train.network.losses import (
     Pointed,
     accuracy,
@@ -28,7 +28,7 @@ def value(loss, *arguments) -> np.ndarray:
 
 
 def empty(images: int = 1) -> np.ndarray:
-    return np.zeros((images, MAPS, CELLS, CELLS), np.float32)
+    return np.zeros((images, MAPS, MAP_CELLS, MAP_CELLS), np.float32)
 
 
 @pytest.mark.parametrize(

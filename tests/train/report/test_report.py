@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from serve.artifacts import LABELS, read_metrics
+from serve.artifacts import read_metrics
+from serve.command import UserError
+from serve.names import LABELS
 from tests.conftest import run
-from train.data.dataset import DatasetError
 from train.evaluation.predictions import CURVE_POINTS, read_predictions, read_protocols
 from train.recipes import DEFAULT_RECIPE
 from train.report.blocks import (
@@ -52,7 +53,9 @@ def tables(tmp_path_factory):
     """The rows of every table, by name."""
     folder = tmp_path_factory.mktemp("tables")
     written = export(read_metrics(), read_protocols(PREDICTIONS), folder)
-    return {path.stem: list(csv.DictReader(path.open(newline=""))) for path in written}
+    return {
+        path.stem: list(csv.DictReader(path.open(newline="", encoding="utf-8"))) for path in written
+    }
 
 
 @pytest.mark.parametrize("page", [README, CARD], ids=["README", "card"])
@@ -228,7 +231,7 @@ def test_the_table_of_figures_repeats_the_metrics(tables):
 
 
 def test_uncalibrated_probabilities_are_found_again():
-    rows = list(csv.DictReader(KAGGLE.open(newline="")))
+    rows = list(csv.DictReader(KAGGLE.open(newline="", encoding="utf-8")))
     logs = np.log([[float(row[name]) for name in LABELS] for row in rows])
     temperature = np.array([[float(row["temperature"])] for row in rows])
     found = read_predictions(KAGGLE).uncalibrated
@@ -247,14 +250,14 @@ def test_uncalibrated_probabilities_are_found_again():
 )
 def test_no_table_of_predictions_is_an_error(text, tmp_path):
     path = tmp_path / "kaggle.csv"
-    path.write_text(text)
-    with pytest.raises(DatasetError, match=r"kaggle\.csv"):
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"kaggle\.csv"):
         read_predictions(path)
 
 
 def test_the_command_writes_everything_and_names_what_is_missing(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("".join(page_of(name) for name in BLOCKS))
+    page.write_text("".join(page_of(name) for name in BLOCKS), encoding="utf-8")
     done = run(
         "-m", "train.report", "--readme", page, "--output", tmp_path, "--csv", tmp_path / "tables"
     )
@@ -272,10 +275,10 @@ def test_the_command_writes_everything_and_names_what_is_missing(tmp_path):
 
 def test_the_command_refuses_an_unknown_mark_and_writes_nothing(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text(page_of("kaggle") + page_of("nonsense"))
-    before = page.read_text()
+    page.write_text(page_of("kaggle") + page_of("nonsense"), encoding="utf-8")
+    before = page.read_text(encoding="utf-8")
     done = run("-m", "train.report", "--readme", page, "--output", tmp_path)
     assert done.returncode == 1
     assert "nonsense" in done.stderr
     assert [page] == list(tmp_path.iterdir())
-    assert page.read_text() == before
+    assert page.read_text(encoding="utf-8") == before

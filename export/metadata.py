@@ -1,0 +1,52 @@
+"""What the ONNX files say of themselves, inside and in NAME.json beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnx
+
+from serve.artifacts import read_metrics, replacing, sha256
+from serve.names import INPUT_SIZE, INTENDED_USE, LABELS, LICENSE
+
+
+def describe(checkpoint: Path, ood_threshold: float) -> dict[str, str]:
+    """The metadata properties for a checkpoint, its figures from the metrics.json beside it."""
+    metrics = read_metrics(checkpoint.parent)
+    temperature = metrics.get("calibration", {}).get("temperature", 1.0)
+    figures = {
+        name: {key: protocol[key] for key in ("accuracy", "macro_f1")}
+        for name, protocol in metrics.get("protocols", {}).items()
+        if "macro_f1" in protocol
+    }
+    return {
+        "labels": json.dumps(LABELS),
+        "input_size": str(INPUT_SIZE),
+        "temperature": str(temperature),
+        "ood_threshold": str(ood_threshold),
+        "precision": "float32",
+        "model_version": metrics.get("model", {}).get("version", "unknown"),
+        "source_sha256": sha256(checkpoint),
+        "metrics": json.dumps(figures),
+        "license": LICENSE,
+        "intended_use": INTENDED_USE,
+    }
+
+
+def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
+    """The metadata properties that are in a model."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def beside(onnx_file: Path) -> Path:
+    """NAME.json of NAME.onnx."""
+    return onnx_file.with_suffix(".json")
+
+
+def write_beside(onnx_file: Path) -> None:
+    """Write the metadata of an ONNX file beside it, for runtimes that cannot read them."""
+    properties = metadata_of(onnx.load(onnx_file, load_external_data=False))
+    with replacing(beside(onnx_file)) as temporary:
+        text = json.dumps(properties, indent=2, sort_keys=True, ensure_ascii=False)
+        temporary.write_text(f"{text}\n", encoding="utf-8")
