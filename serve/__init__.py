@@ -2,9 +2,26 @@
 
 from serve import BrainTumorClassifier
 BrainTumorClassifier().predict("scan.jpg")
+
+Installed from the wheel, the package is called brain_tumor_vgg16. Its names are loaded when they
+are first asked for, so that the parts that need NumPy alone can be used without ONNX Runtime.
 """
 
-from .classifier import BrainTumorClassifier, Explanation, ModelError, Prediction
-from .formats.raster import InvalidImageError
+from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .classifier import BrainTumorClassifier, Explanation, ModelError, Prediction
+    from .formats.raster import InvalidImageError
+
+__version__ = "0.4.0"
 __all__ = ["BrainTumorClassifier", "Explanation", "InvalidImageError", "ModelError", "Prediction"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "formats.raster" if name == "InvalidImageError" else "classifier"
+    return getattr(import_module(f".{home}", __name__), name)

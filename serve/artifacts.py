@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-MODELS = Path(__file__).resolve().parent.parent / "models"
-EXAMPLES = Path(__file__).resolve().parent / "app" / "examples"  # scans, CC0
+_HERE = Path(__file__).resolve().parent
+_INSTALLED = _HERE / "models"  # in the wheel
+MODELS = _INSTALLED if _INSTALLED.is_dir() else _HERE.parent / "models"
+EXAMPLES = _HERE / "app" / "examples"  # scans, CC0
 KERAS_NAME = "brain_tumor_vgg16.keras"
 ONNX_NAME = "brain_tumor_vgg16.onnx"
 INT8_NAME = "brain_tumor_vgg16.int8.onnx"

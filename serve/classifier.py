@@ -7,20 +7,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Self, TypeVar, overload
 
 import numpy as np
-import onnxruntime as ort
 
 from .artifacts import INT8_NAME, MODELS, ONNX_NAME
 from .command import UserError, one_line
 from .formats.raster import ImageSource, describe, load_pixels
 from .providers import CPU, Device, choose_provider
+from .runtime import ort
 
 NAMED_MODELS = {"fp32": ONNX_NAME, "int8": INT8_NAME}
 BATCH = 8
 OUTPUTS = ("probabilities", "cam", "ood_score")
 METADATA = ("labels", "input_size", "temperature", "ood_threshold")
+
+Source = TypeVar("Source", bound=ImageSource)
 
 
 class ModelError(UserError):
@@ -57,8 +59,8 @@ class BrainTumorClassifier:
     diagnosis.
 
     Args:
-        model: "auto" (int8 on a CPU, float32 on a GPU), "fp32", "int8", or the path of an ONNX
-            file.
+        model: "auto" (int8 on a CPU, float32 on a GPU if it is there), "fp32", "int8", or the
+            path of an ONNX file.
         device: "auto" (a GPU where one can be used), "cpu" or "cuda".
         threads: of one inference; by default as many as there are cores.
 
@@ -73,7 +75,8 @@ class BrainTumorClassifier:
     ) -> None:
         provider = choose_provider(device)
         if model == "auto":
-            model = "int8" if provider == CPU else "fp32"
+            whole = (MODELS / ONNX_NAME).is_file()  # the wheel has the int8 model alone
+            model = "fp32" if whole and provider != CPU else "int8"
         path = MODELS / NAMED_MODELS[model] if model in NAMED_MODELS else Path(model)
         self._session = _open_session(path, provider, threads)
         metadata = _read_contract(self._session, path)
@@ -85,11 +88,49 @@ class BrainTumorClassifier:
         self.ood_threshold = float(metadata["ood_threshold"])
         self.metadata = metadata
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        repository: str,
+        revision: str | None = None,
+        device: Device = "auto",
+        threads: int | None = None,
+    ) -> Self:
+        """The model of a repository on the Hugging Face Hub, as `export.publish` writes it.
+
+        huggingface_hub downloads it once and keeps it; its offline mode and its token hold. On a
+        CPU it is the int8 model, on a GPU the float32 one.
+
+        Args:
+            repository: USER/NAME.
+            revision: a branch, a tag or a commit; by default the newest commit.
+            device: as for the class.
+            threads: as for the class.
+
+        Raises:
+            ModelError: the model cannot be had, is none of this project, or was not made of the
+                checkpoint that the repository's figures (metrics.json) are of.
+            serve.providers.DeviceError: the device cannot be used.
+        """
+        from .hub import download
+
+        name = INT8_NAME if choose_provider(device) == CPU else ONNX_NAME
+        path, measured = download(repository, name, revision)
+        classifier = cls(path, device, threads)
+        if (source := classifier.metadata.get("source_sha256")) != measured:
+            raise ModelError(
+                f"{repository}: {name} is made of the checkpoint {source}, "
+                f"but its figures are of {measured}"
+            )
+        return classifier
+
     @overload
     def predict(self, source: ImageSource) -> Prediction: ...
     @overload
-    def predict(self, source: Sequence[ImageSource]) -> list[Prediction]: ...
-    def predict(self, source):
+    def predict(self, source: list[Source] | tuple[Source, ...]) -> list[Prediction]: ...
+    def predict(
+        self, source: ImageSource | list[Source] | tuple[Source, ...]
+    ) -> Prediction | list[Prediction]:
         """Classify a picture, or a list of them.
 
         Args:

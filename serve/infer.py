@@ -9,6 +9,7 @@ import argparse
 import csv
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import sys
@@ -20,23 +21,27 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TextIO, TypeAlias, get_args
+from typing import Any, TextIO, TypeAlias, get_args
 
-from .command import UserError, one_line
+if __name__ == "__main__":  # before anything is imported that may not be installed
+    if not __package__:  # run as a script
+        sys.path[0] = str(Path(__file__).resolve().parent.parent)
+        __package__ = "serve"
+    from .__main__ import main as command
 
-if not __package__:  # run as a script
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-    __package__ = "serve"
+    sys.exit(command())
 
 import numpy as np
 
 from .classifier import BATCH, BrainTumorClassifier, Prediction
+from .command import UserError, one_line
 from .formats.raster import SUFFIXES, InvalidImageError, load_image, load_pixels
 from .gradcam import Engine, Explain, explainer
 from .overlay import overlay, with_colour_bar
 from .progress import ProgressBar
 
 PROGRESS_FROM = 21  # images
+HUB = "hub:"  # in front of a model's repository on the Hugging Face Hub
 
 Answer: TypeAlias = Prediction | InvalidImageError
 Predict: TypeAlias = Callable[[Sequence[np.ndarray], Sequence[str]], list[Prediction]]
@@ -44,8 +49,9 @@ Predict: TypeAlias = Callable[[Sequence[np.ndarray], Sequence[str]], list[Predic
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parse(argv)
-    sys.stdout.reconfigure(errors="backslashreplace")
-    sys.stderr.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     paths = list(find_images(args.paths))
     if not paths:
         return _usage_error(f"no images found in {', '.join(args.paths)}")
@@ -57,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace, paths: Sequence[str]) -> bool:
     """Classify and show; True if a picture could not be read."""
-    classifier = BrainTumorClassifier(args.model, args.device, args.threads)
+    classifier = _classifier(args)
     with ExitStack() as stack:
         predict = _predictor(args, classifier, stack)
         show = _writer(args, classifier, stack)
@@ -68,6 +74,15 @@ def _run(args: argparse.Namespace, paths: Sequence[str]) -> bool:
         finally:
             if bar:
                 bar.clear()
+
+
+def _classifier(args: argparse.Namespace) -> BrainTumorClassifier:
+    if args.model.startswith(HUB):
+        repository = args.model.removeprefix(HUB)
+        return BrainTumorClassifier.from_pretrained(
+            repository, device=args.device, threads=args.threads
+        )
+    return BrainTumorClassifier(args.model, args.device, args.threads)
 
 
 def _show_all(
@@ -123,13 +138,10 @@ def classify(
 def _answers(
     predict: Predict, batch: Sequence[np.ndarray | InvalidImageError], names: Sequence[str]
 ) -> list[Answer]:
-    good = [i for i, one in enumerate(batch) if not isinstance(one, InvalidImageError)]
-    answers = list(batch)
-    if good:
-        predictions = predict([batch[i] for i in good], [names[i] for i in good])
-        for i, prediction in zip(good, predictions, strict=True):
-            answers[i] = prediction
-    return answers
+    pixels = [one for one in batch if isinstance(one, np.ndarray)]
+    read = [name for name, one in zip(names, batch, strict=True) if isinstance(one, np.ndarray)]
+    predictions = iter(predict(pixels, read) if pixels else [])
+    return [next(predictions) if isinstance(one, np.ndarray) else one for one in batch]
 
 
 def _decode(path: str, size: int) -> np.ndarray | InvalidImageError:
@@ -267,7 +279,7 @@ def _open_table(path: str) -> TextIO:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _fields(answer: Answer) -> dict:
+def _fields(answer: Answer) -> dict[str, Any]:
     if isinstance(answer, InvalidImageError):
         return {"path": answer.name, "error": answer.reason}
     return dataclasses.asdict(answer)
@@ -276,7 +288,7 @@ def _fields(answer: Answer) -> dict:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     summary, disclaimer = (part.strip() for part in __doc__.split("\n\n"))
     parser = argparse.ArgumentParser(
-        prog="serve/infer.py", description=summary.split(":")[0] + ".", epilog=disclaimer
+        prog="brain-tumor-vgg16", description=summary.split(":")[0] + ".", epilog=disclaimer
     )
     parser.add_argument(
         "paths",
@@ -285,7 +297,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="an image, a folder of them, or - for one on standard input",
     )
     parser.add_argument(
-        "--model", default="auto", help="auto, fp32, int8 or an ONNX file (default: auto)"
+        "--model",
+        default="auto",
+        help="auto, fp32, int8, an ONNX file, or hub:USER/NAME for a repository on the Hugging "
+        "Face Hub (default: auto)",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--batch-size", type=_positive, default=BATCH, metavar="N")
@@ -319,14 +334,3 @@ def _positive(text: str) -> int:
 def _usage_error(message: str) -> int:
     print(f"error: {message}", file=sys.stderr)
     return 2
-
-
-if __name__ == "__main__":
-    try:
-        status = main()
-    except BrokenPipeError:  # the reader, say `head`, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
-    except KeyboardInterrupt:
-        status = 130
-    sys.exit(status)

@@ -57,8 +57,8 @@ def colour_bar(height: int) -> Image.Image:
     Returns:
         A PIL image in mode "RGB", white on black.
     """
-    font = ImageFont.load_default(size=max(11, height // 28))
-    margin = round(font.size)
+    margin = max(11, height // 28)
+    font = ImageFont.load_default(size=margin)
     words = round(font.getlength("high")) + margin
     image = Image.new("RGB", (3 * margin + words, height))
     draw = ImageDraw.Draw(image)

@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import onnxruntime as ort
-
 from .command import UserError
+from .runtime import ort
 
 Device = Literal["auto", "cpu", "cuda"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from .artifacts import MODELS, TRAINED_ON_NAME, replacing
 from .command import UserError
@@ -46,7 +46,8 @@ def read_trained_on(models: Path = MODELS) -> list[TrainedOn]:
     path = models / TRAINED_ON_NAME
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = [TrainedOn(**row) for row in csv.DictReader(file)]
+            table: Iterable[dict[str, Any]] = csv.DictReader(file)  # any sides, checked below
+            rows = [TrainedOn(**row) for row in table]
     except FileNotFoundError:
         raise UserError(f"{path}: not there (python -m train.fit makes it)") from None
     except (TypeError, ValueError) as error:

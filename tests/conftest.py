@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,18 @@ BROWSER_FLAGS = (
     "--disable-sync",
 )
 
+# As sitecustomize.py on PYTHONPATH it hides the training packages from an interpreter.
+HIDE_TENSORFLOW = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "keras"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Hidden())
+"""
+
 needs_dataset = pytest.mark.skipif(
     not DATASET.is_dir(), reason="needs the whole dataset in ../shared/data"
 )
@@ -47,6 +61,28 @@ def run(*command: str | Path, **kwargs) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *map(str, command)], capture_output=True, text=True, cwd=ROOT, **kwargs
     )
+
+
+@pytest.fixture
+def run_here(capsys, monkeypatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`python -m MODULE ...` within this process, which has TensorFlow loaded already."""
+
+    def run_module(module: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", [module, *map(str, arguments)])
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module(module, run_name="__main__")
+        return subprocess.CompletedProcess(sys.argv, ended.value.code, *capsys.readouterr())
+
+    return run_module
+
+
+@pytest.fixture
+def without_tensorflow(tmp_path_factory) -> dict[str, str]:
+    """The environment of an interpreter that finds neither TensorFlow nor Keras."""
+    folder = tmp_path_factory.mktemp("hooks")
+    (folder / "sitecustomize.py").write_text(HIDE_TENSORFLOW, encoding="utf-8")
+    return os.environ | {"PYTHONPATH": str(folder)}
 
 
 @pytest.fixture(scope="session")

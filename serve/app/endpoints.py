@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypedDict, TypeVar
@@ -102,8 +101,9 @@ def add_endpoints(analyser: Analyser, record: TrackRecord, queue: dict[str, Any]
     with gr.Group(visible=False):
         scan = refuse_addresses(gr.File(label="The picture: JPEG, PNG, BMP, TIFF, WebP or GIF"))
         scans = refuse_addresses(gr.File(label="The pictures", file_count="multiple"))
-        scan.example_payload = lambda: EXAMPLE
-        scans.example_payload = lambda: [EXAMPLE, EXAMPLE]
+        # Gradio takes neither these nor `api_info` as an argument.
+        scan.example_payload = lambda: EXAMPLE  # type: ignore[method-assign]
+        scans.example_payload = lambda: [EXAMPLE, EXAMPLE]  # type: ignore[method-assign]
         label = gr.Radio(
             [PREDICTED, *analyser.classifier.labels],
             value=PREDICTED,
@@ -133,12 +133,22 @@ def _friendly(function: Callable[..., T]) -> Callable[..., T]:
 
 
 def _answer(prediction: Prediction, record: TrackRecord) -> Answer:
-    fields = dataclasses.asdict(prediction)
-    return Answer(file=fields.pop("path"), **fields, unsure=is_unsure(prediction, record))
+    return Answer(
+        file=prediction.path,
+        label=prediction.label,
+        confidence=prediction.confidence,
+        probabilities=prediction.probabilities,
+        brain_mri=prediction.brain_mri,
+        ood_score=prediction.ood_score,
+        model=prediction.model,
+        provider=prediction.provider,
+        milliseconds=prediction.milliseconds,
+        unsure=is_unsure(prediction, record),
+    )
 
 
 def _json(label: str, kind: Any) -> gr.JSON:  # noqa: ANN401
     """A result whose fields, those of `kind`, the API's documentation names."""
     result = gr.JSON(label=label)
-    result.api_info = lambda: python_type_to_json_schema(kind)
+    result.api_info = lambda: python_type_to_json_schema(kind)  # type: ignore[method-assign]
     return result

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -32,9 +32,13 @@ STYLE = Path(__file__).with_name("style.css")
 SCRIPT = Path(__file__).with_name("script.js")
 
 WAITING_CALLS = 40  # more are asked to come back later
-AT_ONCE = {"concurrency_limit": 2, "concurrency_id": "model"}  # one decodes, one runs
 SWEEP = (60, 600)  # seconds: how often files are looked at, how old they may get
 SESSIONS = 200  # whose state is kept
+
+# One decodes, one runs.
+AT_ONCE: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "model"}
+
+Outputs: TypeAlias = tuple[Any, ...]  # of an event: what each of its components becomes
 
 OPACITY = 0.6
 SHOW_CLASS = "(label) => showClass(label)"
@@ -129,7 +133,7 @@ def _classify_tab(analyser: Analyser, record: TrackRecord, metrics: dict[str, An
                 )
     outputs = [box, answer, anyway, evidence, viewer, shown, refused]
 
-    def answer_to(upload: Upload, anyway: bool = False) -> tuple:
+    def answer_to(upload: Upload, anyway: bool = False) -> Outputs:
         """What all outputs become; a refused picture gets a class only where it is asked for."""
         try:
             found = analyser.analyse(upload.image(), upload.name)
@@ -148,18 +152,18 @@ def _classify_tab(analyser: Analyser, record: TrackRecord, metrics: dict[str, An
             None,
         )
 
-    def no_answer(words: str, refused: Upload | None = None) -> tuple:
+    def no_answer(words: str, refused: Upload | None = None) -> Outputs:
         hidden = gr.Column(visible=False)
         return None, words, gr.Button(visible=refused is not None), hidden, "", None, refused
 
-    def classify(file: dict[str, Any] | None) -> tuple:
+    def classify(file: dict[str, Any] | None) -> Outputs:
         return answer_to(received(file))
 
-    def classify_example(click: gr.EventData) -> tuple:
+    def classify_example(click: gr.EventData) -> Outputs:
         file = files[int(click.example) % len(files)]
         return answer_to(Upload(file.name, file))
 
-    def classify_anyway(upload: Upload | None) -> tuple:
+    def classify_anyway(upload: Upload | None) -> Outputs:
         if upload is None:
             raise gr.Error("Please send the picture again.", print_exception=False)
         return answer_to(upload, anyway=True)
@@ -179,7 +183,10 @@ def _files_tab(analyser: Analyser, record: TrackRecord) -> None:
     )
     answers = gr.HTML(html.WAITING_FOR_FILES, apply_default_css=False)
 
-    def classify(files: list[dict[str, Any]] | None, progress=gr.Progress()) -> tuple:  # noqa: ANN001, B008
+    def classify(
+        files: list[dict[str, Any]] | None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Outputs:
         found = analyser.predict_all(received_all(files), progress)
         return None, html.table(found, labels, record)
 
@@ -201,7 +208,7 @@ def _about_tab() -> None:
         else:
             words, file = part
             gr.Image(
-                file,
+                str(file),
                 label=words,
                 show_label=False,
                 alt_text=words,
@@ -216,7 +223,8 @@ def _forget(demo: gr.Blocks) -> Callable[[gr.Request], None]:
     """Drops what Gradio remembers of a visitor, the last answer's pictures too."""
 
     def forget(request: gr.Request) -> None:
-        demo.state_holder.session_data.pop(request.session_hash, None)
+        if request.session_hash:
+            demo.state_holder.session_data.pop(request.session_hash, None)
 
     return forget
 

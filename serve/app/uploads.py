@@ -80,12 +80,13 @@ def refuse_addresses(component: FileComponent) -> FileComponent:
     """
     move = component.async_move_resource_to_block_cache
 
-    async def move_file(path: str | None) -> str | None:
-        if path and "://" in path:
+    async def move_file(path: str | Path | None) -> str | None:
+        if path and "://" in str(path):
             raise gr.Error(
                 "Please send the file itself: no address is fetched.", print_exception=False
             )
         return await move(path)
 
-    component.async_move_resource_to_block_cache = move_file
+    # Gradio has no setting for it.
+    component.async_move_resource_to_block_cache = move_file  # type: ignore[assignment, method-assign]
     return component

@@ -85,7 +85,7 @@ def is_unsure(prediction: Prediction, record: TrackRecord) -> bool:
 
 def likeliest(prediction: Prediction) -> list[str]:
     """The classes, the likeliest first."""
-    return sorted(prediction.probabilities, key=prediction.probabilities.get, reverse=True)
+    return sorted(prediction.probabilities, key=prediction.probabilities.__getitem__, reverse=True)
 
 
 def what_it_rests_on(prediction: Prediction, record: TrackRecord) -> str:

@@ -10,13 +10,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..command import UserError
+if not __package__:  # run as a script
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+    __package__ = "serve.web"
+
+from ..artifacts import EXAMPLES, INT8_NAME, MODELS, ONNX_NAME
+from ..command import UserError, run
 
 WEB = Path(__file__).resolve().parent
-ROOT = WEB.parent.parent
 SITE = WEB / "site"
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
-MODELS = ("brain_tumor_vgg16.int8.onnx", "brain_tumor_vgg16.onnx")  # the first that is there
 
 
 def choose_model(models: Path) -> Path:
@@ -25,25 +28,26 @@ def choose_model(models: Path) -> Path:
     Raises:
         UserError: neither is there.
     """
-    for name in MODELS:
+    names = (INT8_NAME, ONNX_NAME)
+    for name in names:
         if (models / name).is_file():
             return models / name
-    raise UserError(f"{models}: neither {' nor '.join(MODELS)} is there")
+    raise UserError(f"{models}: neither {' nor '.join(names)} is there")
 
 
-def build(model: Path, site: Path = SITE) -> None:
-    """Put the page, the runtime, the model and the example scans into `site`, anew.
+def build(model: Path) -> None:
+    """Put the page, the runtime, the model and the example scans into `SITE`, anew.
 
     Raises:
         UserError: npm is missing or fails.
     """
     runtime = _fetch_runtime()
-    shutil.rmtree(site, ignore_errors=True)
-    shutil.copytree(WEB / "page", site)
-    shutil.copytree(ROOT / "serve" / "app" / "examples", site / "examples")
-    shutil.copy(model, site / "model.onnx")
+    shutil.rmtree(SITE, ignore_errors=True)
+    shutil.copytree(WEB / "page", SITE)
+    shutil.copytree(EXAMPLES, SITE / "examples")
+    shutil.copy(model, SITE / "model.onnx")
     for name in RUNTIME:
-        shutil.copy(runtime / name, site)
+        shutil.copy(runtime / name, SITE)
 
 
 def _fetch_runtime() -> Path:
@@ -57,15 +61,11 @@ def _fetch_runtime() -> Path:
 
 
 def main() -> int:
-    try:
-        model = choose_model(ROOT / "models")
-        build(model)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    model = choose_model(MODELS)
+    build(model)
     print(f"{SITE} with {model.name}; python serve/web/server.py shows it")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

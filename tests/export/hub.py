@@ -3,7 +3,8 @@
 It answers what huggingface_hub asks when it creates a repository and uploads a folder: create,
 information, file list, check of a README's front matter, preupload, commit, and for large files
 Git LFS (where HF_HUB_DISABLE_XET is set) or Xet. It takes Xet's blocks but cannot put the files
-together again: of these it knows the size and the SHA-256 that hf_xet found.
+together again: of these it knows the size and the SHA-256 that hf_xet found. Every other file can
+be downloaded, from the newest commit.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+JSON = {"Content-Type": "application/json"}
 LARGE = 10_000_000  # bytes; larger files, and those that are no text, go through Git LFS
 
 # Imported by every Python that has its folder on PYTHONPATH: notes the addresses that are
@@ -43,6 +45,7 @@ class Repository:
     files: dict[str, bytes] = field(default_factory=dict)
     large: dict[str, tuple[int, str]] = field(default_factory=dict)  # size and SHA-256
     commits: int = 1  # creating it makes the first
+    private: bool = False
 
     @property
     def sha(self) -> str:
@@ -62,7 +65,7 @@ class Hub:
     token: str
     url: str = ""
     repositories: dict[str, Repository] = field(default_factory=dict)  # "spaces/USER/NAME": ...
-    objects: dict[str, int] = field(default_factory=dict)  # SHA-256: size, of Git LFS
+    objects: dict[str, bytes] = field(default_factory=dict)  # SHA-256: content, of Git LFS
     blocks: list[bytes] = field(default_factory=list)  # of Xet
     requests: list[str] = field(default_factory=list)  # "POST /api/repos/create"
     breaks_uploads: bool = False
@@ -70,10 +73,17 @@ class Hub:
 
 
 class Refused(Exception):
-    def __init__(self, status: int, message: str, **more: str) -> None:
+    def __init__(self, status: int, message: str, code: str = "", **more: str) -> None:
         super().__init__(message)
         self.status = status
         self.answer = {"error": message, **more}
+        self.headers = {"X-Error-Message": message, "X-Error-Code": code}
+
+
+@dataclass
+class Download:
+    content: bytes
+    headers: dict[str, str]
 
 
 @contextmanager
@@ -104,6 +114,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer("GET")
 
+    def do_HEAD(self) -> None:
+        self._answer("HEAD")
+
     def do_POST(self) -> None:
         self._answer("POST")
 
@@ -125,20 +138,23 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             for pattern, action in _ACTIONS.items():
                 if match := re.fullmatch(pattern, f"{method} {path}"):
-                    status, answer = 200, action(self, body, *match.groups())
+                    status, answer, headers = 200, action(self, body, *match.groups()), {}
                     break
             else:
                 raise Refused(404, f"the stand-in does not know {method} {path}")
         except Refused as refused:
-            status, answer = refused.status, refused.answer
-        content = json.dumps(answer).encode()
+            status, answer, headers = refused.status, refused.answer, refused.headers
+        if isinstance(answer, Download):
+            content, headers = answer.content, answer.headers
+        else:
+            content, headers = json.dumps(answer).encode(), JSON | headers
         self.send_response(status)
-        if status >= 400:
-            self.send_header("X-Error-Message", answer["error"])
-        self.send_header("Content-Type", "application/json")
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if method != "HEAD":
+            self.wfile.write(content)
 
     def _body(self) -> bytes:
         """The request's body, whole or in chunks."""
@@ -156,12 +172,24 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(401, "Invalid credentials in Authorization header")
 
     def _repository(self, name: str, write: bool = False) -> Repository:
-        self._check_token()
-        if name not in self.hub.repositories:
-            raise Refused(404, "Repository not found")
+        """A public repository may be read without a token."""
+        there = self.hub.repositories.get(name)
+        if write or "Authorization" in self.headers:
+            self._check_token()
+        elif there is None or there.private:
+            raise Refused(401, "Invalid username or password.", "RepoNotFound")
+        if there is None:
+            raise Refused(404, "Repository not found", "RepoNotFound")
         if write and name.split("/")[1] != self.hub.user:
             raise Refused(403, "You may not write to this repository")
-        return self.hub.repositories[name]
+        return there
+
+    def _at(self, name: str, revision: str | None) -> Repository:
+        """A repository at its newest commit, which is the only one that is kept."""
+        repository = self._repository(name)
+        if revision not in (None, "main", repository.sha):
+            raise Refused(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+        return repository
 
     def create(self, body: bytes) -> dict:
         self._check_token()
@@ -181,16 +209,26 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.repositories[name] = Repository({".gitattributes": b"*.onnx filter=lfs\n"})
         return {"url": url}
 
-    def information(self, body: bytes, name: str) -> dict:
-        repository = self._repository(name)
+    def information(self, body: bytes, name: str, revision: str | None) -> dict:
+        repository = self._at(name, revision)
         return {"id": name.split("/", 1)[1], "sha": repository.sha, "tags": [], "siblings": []}
 
-    def tree(self, body: bytes, name: str) -> list[dict]:
-        repository = self._repository(name)
+    def tree(self, body: bytes, name: str, revision: str) -> list[dict]:
+        repository = self._at(name, revision)
         return [
             {"type": "file", "path": path, "size": size, "oid": sha256[:40]}
             for path, (size, sha256) in repository.hashes().items()
         ]
+
+    def download(self, body: bytes, name: str, revision: str, path: str) -> Download:
+        repository = self._at(f"models/{name}", revision)
+        content = repository.files.get(path)
+        if path in repository.large:
+            content = self.hub.objects[repository.large[path][1]]
+        if content is None:
+            raise Refused(404, "Entry not found", "EntryNotFound")
+        commit_and_hash = {"X-Repo-Commit": repository.sha, "ETag": f'"{_sha256(content)}"'}
+        return Download(content, commit_and_hash)
 
     def check_front_matter(self, body: bytes) -> dict:
         if not json.loads(body)["content"].startswith("---\n"):
@@ -225,13 +263,13 @@ class _Handler(BaseHTTPRequestHandler):
     def store(self, body: bytes, oid: str) -> dict:
         if _sha256(body) != oid:
             raise Refused(400, "the content is not what was announced")
-        self.hub.objects[oid] = len(body)
+        self.hub.objects[oid] = body
         return {}
 
     def verify(self, body: bytes) -> dict:
         self._check_token()
         asked = json.loads(body)
-        if self.hub.objects.get(asked["oid"]) != asked["size"]:
+        if len(self.hub.objects.get(asked["oid"], b"")) != asked["size"]:
             raise Refused(404, "no such object")
         return {}
 
@@ -275,8 +313,9 @@ class _Handler(BaseHTTPRequestHandler):
 _NAME = "((?:models|spaces)/[^/]+/[^/]+)"
 _ACTIONS = {
     "POST /api/repos/create": _Handler.create,
-    f"GET /api/{_NAME}(?:/revision/main)?": _Handler.information,
-    f"GET /api/{_NAME}/tree/main": _Handler.tree,
+    f"GET /api/{_NAME}(?:/revision/(.+))?": _Handler.information,
+    f"GET /api/{_NAME}/tree/(.+)": _Handler.tree,
+    "(?:GET|HEAD) /([^/]+/[^/]+)/resolve/([^/]+)/(.+)": _Handler.download,
     "POST /api/validate-yaml": _Handler.check_front_matter,
     f"POST /api/{_NAME}/preupload/main": _Handler.preupload,
     r"POST /(.+)\.git/info/lfs/objects/batch": _Handler.lfs_batch,

@@ -12,7 +12,6 @@ from serve.artifacts import MODELS, ONNX_NAME
 from serve.formats.raster import load_pixels
 from serve.names import INPUT_SIZE
 from serve.providers import CPU, DeviceError, choose_provider
-from tests.conftest import run
 
 
 def has_gpu() -> bool:
@@ -50,8 +49,8 @@ def test_half_precision_gives_the_same_answers(stored, scans):
 
 
 @pytest.mark.skipif(has_gpu(), reason="there is a GPU here")
-def test_without_a_gpu_it_says_so():
-    done = run("-m", "export.gpu_benchmark")
+def test_without_a_gpu_it_says_so(run_here):
+    done = run_here("export.gpu_benchmark")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: no GPU to run on")
     assert "Traceback" not in done.stderr

@@ -12,8 +12,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from export import graph
-from serve.artifacts import KERAS_NAME, MODELS
-from serve.detector import Detector
+from serve.detector import Detector, pool
 from serve.formats.raster import load_pixels
 
 CPU = ["CPUExecutionProvider"]
@@ -41,16 +40,6 @@ def run(model: onnx.ModelProto, **arrays: np.ndarray) -> dict[str, np.ndarray]:
     session = ort.InferenceSession(model.SerializeToString(), providers=CPU)
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(None, arrays), strict=True))
-
-
-@pytest.fixture(scope="module")
-def checkpoint() -> keras.Model:
-    return keras.models.load_model(MODELS / KERAS_NAME, compile=False)
-
-
-@pytest.fixture(scope="module")
-def converted(checkpoint) -> onnx.ModelProto:
-    return graph.convert_network(checkpoint)
 
 
 def test_converted_network_gives_what_keras_gives(checkpoint, converted, scans):
@@ -125,7 +114,7 @@ def test_score_is_the_detectors():
     pooled = np.log1p(np.concatenate(moments, axis=1))
     model = graph.append_ood_score(passing(pooled=["N", 16]), means, whitening)
     (found,) = run(model, in_pooled=pooled).values()
-    expected = Detector(means, whitening, threshold=1.0).score(features)
+    expected = Detector(means, whitening, threshold=1.0).score(pool(features))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 

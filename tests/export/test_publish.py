@@ -23,20 +23,33 @@ import pytest
 from huggingface_hub import ModelCard, SpaceCard
 
 from export.hub_folders import MAX_BYTES
-from serve.artifacts import INT8_NAME, KERAS_NAME, METRICS_NAME, MODELS, ONNX_NAME, OOD_NAME, sha256
+from export.metadata import beside
+from serve.artifacts import (
+    INT8_NAME,
+    KERAS_NAME,
+    METRICS_NAME,
+    MODELS,
+    ONNX_NAME,
+    OOD_NAME,
+    TRAINED_ON_NAME,
+    sha256,
+)
 from tests.conftest import ROOT
 from tests.export.hub import SITECUSTOMIZE, Hub, Repository, serve_hub
 
 TOKEN = "hf_aTokenThatOnlyTheStandInKnows"
 SPACE, MODEL = "ada/brain-tumour", "ada/brain-tumour-vgg16"
-ARTIFACTS = {KERAS_NAME, ONNX_NAME, OOD_NAME, METRICS_NAME, "README.md"}
+ARTIFACTS = {
+    *(KERAS_NAME, ONNX_NAME, OOD_NAME, METRICS_NAME, TRAINED_ON_NAME, "README.md"),
+    *(beside(MODELS / name).name for name in (ONNX_NAME, INT8_NAME)),
+}
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
     """A copy of what is published and of the command, so that tests may change it."""
     copy = tmp_path_factory.mktemp("project")
-    for name in ("space_app.py", "LICENSE", "serve", "export", "models", "tests/data"):
+    for name in ("space_app.py", "LICENSE", "serve", "export", "models"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("node_modules"))
@@ -139,10 +152,10 @@ def test_nothing_else_arrives(published, scans):
     paths = list(published.hub.repositories[f"spaces/{SPACE}"].hashes())
     assert {path.split("/")[0] for path in paths} == {
         *(".gitattributes", "README.md", "LICENSE", "requirements.txt"),
-        *("space_app.py", "serve", "models", "tests"),
+        *("space_app.py", "serve", "models"),
     }
-    tests = {path for path in paths if path.startswith("tests/")}
-    assert tests == {f"tests/data/scans/{scan.name}" for scan in scans}
+    examples = {path for path in paths if path.startswith("serve/app/examples/")}
+    assert examples == {f"serve/app/examples/{scan.name}" for scan in scans}
     models = {path.split("/")[1] for path in paths if path.startswith("models/")}
     assert models - {INT8_NAME} == ARTIFACTS | {"predictions", "report"}
     assert (INT8_NAME in models) == (MODELS / INT8_NAME).exists()
@@ -150,7 +163,7 @@ def test_nothing_else_arrives(published, scans):
     source = subprocess.run(git, capture_output=True, text=True, cwd=ROOT, check=True).stdout
     serve = {path for path in paths if path.startswith("serve/")}
     assert serve <= set(source.splitlines())
-    assert {Path(path).suffix for path in serve} <= {".py", ".css", ".js"}
+    assert {Path(path).suffix for path in serve - examples} <= {".py", ".css", ".js", ".typed"}
 
 
 def test_large_files_are_large_files_there(published):
@@ -238,7 +251,7 @@ def test_requirements_are_what_the_app_imports(published):
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(node.module.split(".")[0])
     packages = {"PIL": "pillow", "tensorflow": "tensorflow-cpu"}
-    brought = {"gradio_client"}  # by gradio
+    brought = {"gradio_client", "huggingface_hub"}  # by gradio
     needed = imported - sys.stdlib_module_names - brought - {"serve"}
     lines = (published.space / "requirements.txt").read_text(encoding="utf-8").split()
     required = {line.split("==")[0] for line in lines}
@@ -362,6 +375,8 @@ def test_other_files_are_not_deleted(project, empty_hub, tmp_path):
     assert note.read_text(encoding="utf-8") == "mine"
 
 
+@pytest.mark.network
+@pytest.mark.slow
 @pytest.mark.skipif(
     not os.environ.get("BRAIN_TUMOR_SLOW"), reason="installs 1 GB; BRAIN_TUMOR_SLOW=1 runs it"
 )
@@ -387,7 +402,7 @@ def test_the_folder_runs_in_an_environment_of_its_own(project, empty_hub, tmp_pa
     with subprocess.Popen([python, app], cwd=folder, env=environment) as process:
         try:
             client = Client(wait_for(f"http://127.0.0.1:{port}", process))
-            scan = folder / "tests" / "data" / "scans" / "Te-gl_0010.jpg"
+            scan = folder / "serve" / "app" / "examples" / "Te-gl_0010.jpg"
             assert "glioma" in str(client.predict(handle_file(scan), api_name="/predict"))
         finally:
             process.terminate()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -12,9 +16,10 @@ from export.float32_against_int8 import (
     largest_difference,
     same_class,
 )
-from serve.artifacts import INT8_NAME, METRICS_NAME, MODELS, ONNX_NAME
+from export.metadata import metadata_of
+from serve.artifacts import INT8_NAME, MODELS, ONNX_NAME, read_metrics
 from serve.command import UserError
-from tests.conftest import label_of, run
+from serve.trained_on import TrainedOn, write_trained_on
 
 
 def test_committed_models_answer_alike(scans):
@@ -35,23 +40,33 @@ def test_committed_file_is_int8_and_small():
     assert largest <= 64  # of 7 bits: two products fit into 16 bits
 
 
-def test_quantizing_again_in_small(small_dataset, scans, tmp_path, monkeypatch, capsys):
-    data = tmp_path / "data"
-    (data / "Testing").mkdir(parents=True)
-    (data / "Training").symlink_to(small_dataset / "Training")
-    for scan in scans[::2]:
-        (data / "Testing" / label_of(scan)).mkdir()
-        (data / "Testing" / label_of(scan) / scan.name).symlink_to(scan)
-    monkeypatch.setattr(quantize, "SCANS_A_CLASS", 1)
-    output = tmp_path / "int8.onnx"
-    quantize.make(MODELS / ONNX_NAME, output, data, None, None)
-    assert same_class(answers_of(MODELS / ONNX_NAME, scans), answers_of(output, scans)) == 1
-    assert "same_class            1" in capsys.readouterr().out
-    assert (tmp_path / METRICS_NAME).exists()
+@pytest.fixture
+def model(small_dataset, tmp_path) -> Path:
+    """The committed float32 model, as if it were trained on the small dataset's Training."""
+    sides = {"Training": "training", "Testing": "test"}
+    files = [path.relative_to(small_dataset) for path in sorted(small_dataset.rglob("*.jpg"))]
+    rows = [TrainedOn(file.as_posix(), sides[file.parts[0]], "") for file in files]
+    write_trained_on(rows, tmp_path)
+    shutil.copy(MODELS / ONNX_NAME, tmp_path)
+    return tmp_path / ONNX_NAME
 
+
+@pytest.mark.slow
+def test_quantizing_again_in_small(small_dataset, scans, model, monkeypatch, capsys):
+    monkeypatch.setattr(quantize, "SCANS_A_CLASS", 1)
+    output = model.with_name(INT8_NAME)
+    quantize.make(model, output, small_dataset, None, None)
+    assert same_class(answers_of(model, scans), answers_of(output, scans)) == 1
+    assert "same_class" in capsys.readouterr().out
+    assert read_metrics(output.parent)["export"]["int8"]["images"] == 16
+    made = onnx.load(output)
+    beside = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
+    assert beside == metadata_of(made)
+
+    monkeypatch.setattr(quantize, "quantize", lambda *_: made)
     monkeypatch.setattr(quantize, "LEAST_SAME", 1.1)
     with pytest.raises(UserError, match="not written"):
-        quantize.make(MODELS / ONNX_NAME, output, data, None, None)
+        quantize.make(model, output, small_dataset, None, None)
     assert not output.exists()
 
 
@@ -78,8 +93,8 @@ def test_only_what_was_trained_on_calibrates(small_dataset):
         quantize.calibration_scans(small_dataset / "Training", set())
 
 
-def test_no_data_is_one_line(tmp_path):
-    done = run("-m", "export.quantize", "--data", tmp_path, "--output", tmp_path / "int8.onnx")
+def test_no_data_is_one_line(run_here, tmp_path):
+    done = run_here("export.quantize", "--data", tmp_path, "--output", tmp_path / "int8.onnx")
     assert done.returncode == 1
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert error == f"error: {tmp_path / 'Testing'}: no scans"

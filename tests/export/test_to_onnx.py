@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import keras
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -21,11 +20,6 @@ from serve.names import LABELS
 from tests.conftest import DATASET, needs_dataset, run
 
 CPU = ["CPUExecutionProvider"]
-
-
-@pytest.fixture(scope="module")
-def checkpoint() -> keras.Model:
-    return keras.models.load_model(MODELS / KERAS_NAME, compile=False)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +130,8 @@ FIGURE = {"append_calibration": "probabilities", "append_maps": "cam"}
 
 
 @pytest.mark.parametrize("name", TAMPERED)
-def test_a_model_that_disagrees_is_not_written(name, tmp_path, scans, monkeypatch):
+def test_a_model_that_disagrees_is_not_written(name, converted, tmp_path, scans, monkeypatch):
+    monkeypatch.setattr(graph, "convert_network", lambda model: converted)
     monkeypatch.setattr(graph, "store_float16", lambda model: model)
     monkeypatch.setattr(graph, name, TAMPERED[name](getattr(graph, name)))
     output = tmp_path / "model.onnx"
@@ -146,20 +141,20 @@ def test_a_model_that_disagrees_is_not_written(name, tmp_path, scans, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_the_score_it_says_what_makes_it(tmp_path):
+def test_without_the_score_it_says_what_makes_it(run_here, tmp_path):
     (tmp_path / KERAS_NAME).symlink_to(MODELS / KERAS_NAME)
-    done = run("-m", "export.to_onnx", "--checkpoint", tmp_path / KERAS_NAME)
+    done = run_here("export.to_onnx", "--checkpoint", tmp_path / KERAS_NAME)
     assert done.returncode == 1
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert error.endswith("brain_tumor_vgg16.ood.npz: not there (python -m train.ood makes it)")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no archive"])
-def test_bad_checkpoints_are_one_line(content, tmp_path):
+def test_bad_checkpoints_are_one_line(content, run_here, tmp_path):
     path = tmp_path / "bad.keras"
     if content is not None:
         path.write_bytes(content)
-    done = run("-m", "export.to_onnx", "--checkpoint", path, "--output", tmp_path / "x.onnx")
+    done = run_here("export.to_onnx", "--checkpoint", path, "--output", tmp_path / "x.onnx")
     assert done.returncode == 1
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert "bad.keras" in error
@@ -167,6 +162,7 @@ def test_bad_checkpoints_are_one_line(content, tmp_path):
 
 
 @needs_dataset
+@pytest.mark.slow
 def test_accuracy_on_all_of_testing_is_as_published():
     """The int8 model, through serve/, against the figure in metrics.json."""
     done = run("serve/infer.py", "--json", "--model", "int8", DATASET / "Testing")

@@ -11,7 +11,6 @@ import pytest
 
 from export import verify
 from serve.artifacts import INT8_NAME, METRICS_NAME, MODELS, ONNX_NAME
-from tests.conftest import run
 
 
 @pytest.fixture
@@ -23,8 +22,9 @@ def models(tmp_path) -> Path:
     return tmp_path
 
 
-def test_committed_artifacts_belong_together():
-    done = run("-m", "export.verify")
+@pytest.mark.slow
+def test_committed_artifacts_belong_together(run_here):
+    done = run_here("export.verify")
     assert done.returncode == 0, done.stdout
     lines = [line for line in done.stdout.splitlines() if line]
     assert len(lines) == len(verify.CHECKS)

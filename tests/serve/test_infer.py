@@ -18,21 +18,9 @@ from PIL import Image, ImageDraw
 
 from serve import BrainTumorClassifier
 from serve.formats.raster import load_image
-from serve.infer import overlay_name
+from serve.infer import PROGRESS_FROM, overlay_name
 from serve.overlay import overlay, with_colour_bar
 from tests.conftest import ROOT, SCANS, label_of, run
-
-# Put on PYTHONPATH as sitecustomize.py, it hides the training packages from an interpreter.
-HIDE_TENSORFLOW = """
-import sys
-
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("tensorflow", "keras"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Hidden())
-"""
 
 
 @pytest.fixture
@@ -219,6 +207,7 @@ def test_cam_of_standard_input(scans, tmp_path):
     assert np.abs(drawn - expected_overlay(scans[6])).max() <= 3
 
 
+@pytest.mark.slow
 def test_cam_of_both_engines_looks_the_same(scans, tmp_path):
     for engine in ("keras", "onnx"):
         options = ("--model", "fp32", "--cam", tmp_path / engine, "--cam-engine", engine)
@@ -231,16 +220,14 @@ def test_cam_of_both_engines_looks_the_same(scans, tmp_path):
         assert np.abs(one - expected_overlay(scan, "fp32")).max() <= 3
 
 
-def test_without_tensorflow_only_the_keras_engine_is_missing(scans, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(HIDE_TENSORFLOW, encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+def test_without_tensorflow_only_the_keras_engine_is_missing(scans, without_tensorflow, tmp_path):
     command = ("serve/infer.py", "--cam", tmp_path / "maps", scans[0], "--cam-engine")
-    done = run(*command, "keras", env=environment)
+    done = run(*command, "keras", env=without_tensorflow)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("error: Keras's Grad-CAM needs TensorFlow")
     assert "No module named" in done.stderr
-    done = run(*command, "onnx", env=environment)
+    done = run(*command, "onnx", env=without_tensorflow)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "maps" / overlay_name(str(scans[0]))).is_file()
 
@@ -288,7 +275,7 @@ def test_cuda_without_a_gpu_is_one_line(scans):
 
 
 def test_progress_bar_on_a_terminal_only(scans, tmp_path):
-    for number in range(25):
+    for number in range(PROGRESS_FROM):
         shutil.copy(scans[number % len(scans)], tmp_path / f"{number:02}.jpg")
     ours, theirs = pty.openpty()
     done = subprocess.run(
@@ -300,8 +287,8 @@ def test_progress_bar_on_a_terminal_only(scans, tmp_path):
     )
     os.close(theirs)
     shown = os.read(ours, 65536).decode()
-    assert "25/25" in shown
-    assert len(done.stdout.splitlines()) == 25
+    assert f"{PROGRESS_FROM}/{PROGRESS_FROM}" in shown
+    assert len(done.stdout.splitlines()) == PROGRESS_FROM
     assert "\r" not in done.stdout
     assert run("serve/infer.py", tmp_path).stderr == ""
 

@@ -6,9 +6,13 @@ import json
 import subprocess
 import venv
 
+import pytest
+
 from tests.conftest import ROOT, label_of
 
 
+@pytest.mark.network
+@pytest.mark.slow
 def test_infer_with_three_packages(scans, tmp_path):
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"

@@ -13,14 +13,15 @@ from export.speed.engines import ENGINES, MATRIX
 from export.speed.timing import Timing
 from serve.artifacts import MODELS, ONNX_NAME
 from serve.command import UserError
-from tests.conftest import run
 
 
 def timed(engine: str, milliseconds: float, batch: int = 1) -> Timing:
     return Timing(engine, batch, 2, milliseconds, milliseconds, 1000 / milliseconds, 1.0, 100.0)
 
 
-@pytest.mark.parametrize("name", ["onnx_int8_maps", "keras_maps", "matrix_product"])
+@pytest.mark.parametrize(
+    "name", ["onnx_int8_maps", pytest.param("keras_maps", marks=pytest.mark.slow), "matrix_product"]
+)
 def test_an_engine_answers(name, scans, monkeypatch):
     monkeypatch.setattr(timing, "ROUNDS", {1: 1})
     monkeypatch.setattr(timing.os, "sched_getaffinity", lambda _: {0})
@@ -63,8 +64,8 @@ def test_chart_names_every_engine(tmp_path):
     assert (tmp_path / "speed.png").stat().st_size > 10_000
 
 
-def test_a_missing_peer_is_one_line(tmp_path):
-    done = run("-m", "export.benchmark", "--peer", tmp_path / "python")
+def test_a_missing_peer_is_one_line(run_here, tmp_path):
+    done = run_here("export.benchmark", "--peer", tmp_path / "python")
     assert done.returncode == 1
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert "python" in error

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ class RunningApp:
 
 
 @contextmanager
-def running_app() -> Iterator[RunningApp]:
+def running_app(environment: Mapping[str, str] = os.environ) -> Iterator[RunningApp]:
     """`python space_app.py`, ready to answer; stopped when the block ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -36,7 +36,7 @@ def running_app() -> Iterator[RunningApp]:
         process = subprocess.Popen(
             [sys.executable, "space_app.py"],
             cwd=ROOT,
-            env=os.environ | address,
+            env={**environment, **address},
             stdout=log,
             stderr=subprocess.STDOUT,
         )

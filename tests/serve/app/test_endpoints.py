@@ -176,8 +176,8 @@ def test_too_large_an_upload_is_refused(app):
     assert error.value.code == 413
 
 
-def test_uploads_are_gone_when_the_server_stops(scans):
-    with running_app() as app:
+def test_uploads_are_gone_when_the_server_stops(scans, without_tensorflow):
+    with running_app(without_tensorflow) as app:  # loading it takes its time
         sent = upload(app, scans[0].read_bytes())
         assert sent.read_bytes() == scans[0].read_bytes()
     assert not sent.exists()

@@ -49,7 +49,10 @@ PLAIN_WORDS = {
     "pituitary": "Pituitary tumour",
 }
 
-pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js and npm")
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js and npm"),
+]
 
 
 @dataclass

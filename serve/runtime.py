@@ -1,0 +1,14 @@
+"""ONNX Runtime, which comes in two packages: one of them, and never both, must be installed."""
+
+from __future__ import annotations
+
+try:
+    import onnxruntime as ort
+    from onnxruntime import InferenceSession  # noqa: F401 (gone where one of both was removed)
+except ImportError as error:
+    raise ImportError(
+        "ONNX Runtime is not installed: pip install onnxruntime, or onnxruntime-gpu "
+        "for an NVIDIA GPU (never both)"
+    ) from error
+
+__all__ = ["ort"]
