@@ -57,13 +57,13 @@ def measure_speed(python: Path | None) -> dict[str, Any]:
 
 def measure_cold_start(python: Path | None) -> dict[str, Any]:
     image = min(EXAMPLES.iterdir())
-    figures: dict[str, Any] = {
+    figures: dict[str, Any] = {"peer_version": peer.version_of(python)} if python else {}
+    return figures | {
         "processes": cold_start.cold_start(cold_start.commands(image, python)),
         "rounds": cold_start.ROUNDS,
         "cpu": _cpu(),
         "python": platform.python_version(),
     }
-    return figures | ({"peer_version": peer.version_of(python)} if python else {})
 
 
 def measure_folder(data: Path) -> dict[str, float]:

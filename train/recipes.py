@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Network:
+    """What of VGG16 is trained, and the head on it (train/network/vgg16.py)."""
+
+    trained_blocks: tuple[str, ...] = ("block5",)  # beside the head
+    dropout_flat: float = 0.3
+    hidden_units: int = 128
+    dropout_hidden: float = 0.2
+
+
+@dataclass(frozen=True)
+class BareRecipe:
     """The bare recipe: everything about its training but data and seed (train/learning/bare.py)."""
 
-    trained_blocks: tuple[str, ...] = ("block5",)  # of VGG16, beside the head
+    shown_tumours: ClassVar[bool] = False  # neither outlines nor tumours of unknown type
+
     learning_rate: float = 1e-4  # of Adam
     batch_size: int = 32
     epochs: int = 15  # at most
     patience: int = 5  # epochs without a lower validation loss before it stops; what is kept is
     # the epoch of the highest validation accuracy: the loss soon rises from over-confidence alone
     validation: float = 0.2  # share of the training images
-    dropout_flat: float = 0.3
-    hidden_units: int = 128
-    dropout_hidden: float = 0.2
+    network: Network = Network()
     views: int = 4  # of each training image, the first one as it is
     brightness: tuple[float, float] = (0.8, 1.2)  # factor, drawn uniformly
     contrast: tuple[float, float] = (0.8, 1.2)
 
-    def with_epochs(self, epochs: int) -> Recipe:
+    def with_epochs(self, epochs: int) -> BareRecipe:
         return dataclasses.replace(self, epochs=epochs)
 
 
@@ -61,16 +71,15 @@ class Distortion:
 class RobustRecipe:
     """The recipe that is shown where the tumour is (train/learning/robust.py)."""
 
-    trained_blocks: tuple[str, ...] = ("block5",)  # of VGG16, beside the head
+    shown_tumours: ClassVar[bool] = True  # by outlines; also those of unknown type
+
     learning_rate: float = 2e-4  # of Adam at the start, falling to zero along a cosine
     batch_size: int = 32
     epochs: int | None = None  # as many as the number of images asks for, see `for_images`
     usual_epochs: int = 6
     least_steps: int = 570
     validation: float = 0.2  # share of the training images
-    dropout_flat: float = 0.3
-    hidden_units: int = 128
-    dropout_hidden: float = 0.2
+    network: Network = Network()
     views: int = 2  # of each training image, the first one as it is
     plain: float = 0.75  # how often the first one is drawn
     smoothing: float = 0.05  # of the labels
@@ -92,8 +101,10 @@ class RobustRecipe:
         return self.with_epochs(chosen)
 
 
+Recipe = BareRecipe | RobustRecipe
+
 DEEP = RobustRecipe(
-    trained_blocks=("block4", "block5"),
+    network=Network(trained_blocks=("block4", "block5")),
     learning_rate=1e-4,
     usual_epochs=8,
     least_steps=760,
@@ -101,9 +112,18 @@ DEEP = RobustRecipe(
 )
 """The robust recipe with block4 trained as well, longer."""
 
-RECIPES: dict[str, Recipe | RobustRecipe] = {
-    "seed": Recipe(),
-    "robust": RobustRecipe(),
-    "deep": DEEP,
-}
+RECIPES: dict[str, Recipe] = {"seed": BareRecipe(), "robust": RobustRecipe(), "deep": DEEP}
 DEFAULT_RECIPE = "robust"
+
+
+def describe_recipe(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as the keys of cached trainings hold it: flat, in an order that must not change."""
+    described: dict[str, Any] = {"trained_blocks": recipe.network.trained_blocks}
+    for name, value in dataclasses.asdict(recipe).items():
+        described |= value if name == "network" else {name: value}
+    return described
+
+
+def section_of(recipe: str, name: str) -> str:
+    """Where a recipe's figures `name` stand in metrics.json: apart, unless it is the default."""
+    return name if recipe == DEFAULT_RECIPE else f"recipes.{recipe}.{name}"

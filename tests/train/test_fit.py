@@ -14,13 +14,10 @@ import keras
 import numpy as np
 import pytest
 
-from serve.artifacts import KERAS_NAME, MODELS, OOD_NAME, write_metrics
-from serve.command import UserError
+from serve.artifacts import MODELS, OOD_NAME
+from serve.trained_on import read_trained_on
 from tests.conftest import ROOT, run
 from train.data.dataset import find_scans
-from train.fit import load_fit, predict_logits
-from train.folds import Sides
-from train.recipes import RECIPES
 
 EPOCHS = 4
 
@@ -70,6 +67,14 @@ def test_what_a_training_leaves(trained):
     assert len(metrics["model"]["sha256"]) == 64
 
 
+def test_what_was_trained_on_is_written_down(trained, small_dataset):
+    rows = read_trained_on(trained / "models")
+    names = [scan.name for scan in find_scans(small_dataset, "Training")]
+    assert sorted(row.file for row in rows) == sorted(names)
+    assert {row.side for row in rows} == {"training", "validation"}
+    assert {row.fold for row in rows} == {""}  # none of them is in train/patient_folds.csv
+
+
 def test_weights_are_rounded_and_only_the_end_is_trained(trained, base_weights):
     model = keras.models.load_model(trained / "models" / "brain_tumor_vgg16.keras")
     vgg16 = keras.applications.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
@@ -114,44 +119,6 @@ def epochs_in(folder) -> int:
     return len(logs[0].read_text(encoding="utf-8").splitlines()) - 1 if logs else 0
 
 
-def test_evaluate_writes_its_protocol(small_dataset, base_weights, tmp_path):
-    done = run(
-        *("-m", "train.evaluate", "--protocol", "kaggle", "--epochs", "1"),
-        *("--data", small_dataset, "--base-weights", base_weights),
-        *("--output", tmp_path / "models", "--cache", tmp_path / "cache"),
-    )
-    assert done.returncode == 0, done.stderr
-    figures = json.loads((tmp_path / "models" / "metrics.json").read_text(encoding="utf-8"))[
-        "protocols"
-    ]["kaggle"]
-    assert figures["images"] == 16
-    assert figures["accuracy_ci"][0] <= figures["accuracy"] <= figures["accuracy_ci"][1]
-    # Testing holds the mirror images of Training's
-    assert figures["images_without_duplicates"] == 0
-    predictions = tmp_path / "models" / "predictions" / "kaggle.csv"
-    assert len(predictions.read_text(encoding="utf-8").splitlines()) == 17
-    assert set(figures["per_class"]) == {"glioma", "meningioma", "notumor", "pituitary"}
-    assert set(figures["confidence"]) == {
-        "mean_right",
-        "mean_wrong",
-        "share_above_90",
-        "accuracy_above_90",
-    }
-
-
-def test_another_recipes_figures_stand_apart(small_dataset, base_weights, tmp_path):
-    done = run(
-        *("-m", "train.evaluate", "--protocol", "kaggle", "--recipe", "seed", "--epochs", "1"),
-        *("--data", small_dataset, "--base-weights", base_weights),
-        *("--output", tmp_path / "models", "--cache", tmp_path / "cache"),
-    )
-    assert done.returncode == 0, done.stderr
-    metrics = json.loads((tmp_path / "models" / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics.keys() == {"recipes"}
-    assert metrics["recipes"]["seed"]["protocols"]["kaggle"]["images"] == 16
-    assert not (tmp_path / "models" / "predictions").exists()
-
-
 def test_bad_input_is_one_line(small_dataset, base_weights, tmp_path):
     (tmp_path / "bad.h5").write_bytes(b"no weights")
     for data, weights, message in (
@@ -164,33 +131,3 @@ def test_bad_input_is_one_line(small_dataset, base_weights, tmp_path):
         assert "Traceback" not in done.stderr
         (error,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
         assert message in error
-
-
-def published(folder, trained_on):
-    """A folder with the committed checkpoint, said to be trained on that."""
-    shutil.copy(MODELS / KERAS_NAME, folder)
-    write_metrics(folder, "model", {"trained_on": trained_on})
-
-
-def test_a_published_model_is_tested_as_it_is(small_dataset, tmp_path):
-    published(tmp_path, "patient, 9 images")
-    tested = find_scans(small_dataset, "Testing")[:4]
-    done = load_fit(tmp_path, Sides([], [], tested, []), tmp_path / "cache")
-    model = keras.models.load_model(MODELS / KERAS_NAME, compile=False)
-    logits = keras.Model(model.inputs, model.get_layer("logits").output)
-    expected = logits.predict_on_batch(np.stack([s.pixels() for s in tested]).astype(np.float32))
-    found = predict_logits(done, tested)
-    np.testing.assert_allclose(found, expected, atol=2e-3 * np.abs(expected).max())
-
-
-def test_a_model_that_left_no_patients_out_has_no_honest_figure(tmp_path):
-    published(tmp_path, "Training, 9 images")
-    with pytest.raises(UserError, match="left no patients out"):
-        load_fit(tmp_path, Sides([], [], [], []), tmp_path / "cache")
-
-
-def test_the_seed_recipe_is_as_documented():
-    recipe = RECIPES["seed"]
-    assert (recipe.learning_rate, recipe.batch_size, recipe.epochs) == (1e-4, 32, 15)
-    assert (recipe.patience, recipe.validation) == (5, 0.2)
-    assert (recipe.dropout_flat, recipe.hidden_units, recipe.dropout_hidden) == (0.3, 128, 0.2)

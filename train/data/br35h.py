@@ -6,17 +6,10 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from serve.command import UserError
-from serve.names import NOTUMOR
 from train.data.dataset import UNKNOWN_TUMOUR, Scan, read_scans
 from train.data.duplicates import find_pairs
-
-SPECIFICITY = 0.9
 
 
 @dataclass(frozen=True)
@@ -55,28 +48,3 @@ def read_br35h(folder: Path, known: Sequence[Scan]) -> Unseen:
         [scan for scan in scans if scan.path.name not in copied],
         {known[i].name for i in pairs.first[across]} | set(filter(None, copy_of.values())),
     )
-
-
-def score_collection(tumour: np.ndarray, healthy: np.ndarray) -> dict[str, Any]:
-    """Sensitivity to tumours of any type against tumour-free scans.
-
-    Args:
-        tumour: probabilities (N, 4) of scans with a tumour.
-        healthy: probabilities (M, 4) of scans without.
-
-    Returns:
-        sensitivity (any tumour class is an answer), specificity, auc of 1 - P(notumor), and
-        sensitivity_at_specificity_90.
-    """
-    scores = [1 - side[:, NOTUMOR] for side in (tumour, healthy)]
-    truth = np.repeat([1, 0], [len(tumour), len(healthy)])
-    return {
-        "tumours": len(tumour),
-        "healthy": len(healthy),
-        "sensitivity": float((tumour.argmax(axis=1) != NOTUMOR).mean()),
-        "specificity": float((healthy.argmax(axis=1) == NOTUMOR).mean()),
-        "auc": float(roc_auc_score(truth, np.concatenate(scores))),
-        "sensitivity_at_specificity_90": float(
-            (scores[0] > np.quantile(scores[1], SPECIFICITY)).mean()
-        ),
-    }

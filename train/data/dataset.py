@@ -72,6 +72,11 @@ def find_scans(data: Path, part: str) -> list[Scan]:
     return scans
 
 
+def find_all_scans(data: Path) -> list[Scan]:
+    """The readable scans of both parts, Training first; see `find_scans`."""
+    return [scan for part in PARTS for scan in find_scans(data, part)]
+
+
 def read_scans(files: Sequence[tuple[Path, int]], part: str) -> list[Scan]:
     """Decode each (path, label) once; a file that cannot be is named and left out."""
     scans = []

@@ -6,6 +6,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from serve.measures import calibration_error
+from train.evaluation.predictions import Tested
+
 BOUNDS = (0.05, 20.0)  # of a temperature
 
 
@@ -35,3 +38,15 @@ def brier_score(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """
     truth = np.eye(probabilities.shape[1])[labels]
     return float(((probabilities - truth) ** 2).sum(axis=1).mean())
+
+
+def scaling_figures(tested: Tested) -> dict[str, float]:
+    """What temperature scaling does on the test side."""
+    before, after = tested.probabilities, tested.calibrated
+    return {
+        "ece_before": calibration_error(before, tested.labels),
+        "ece_after": calibration_error(after, tested.labels),
+        "brier_before": brier_score(before, tested.labels),
+        "brier_after": brier_score(after, tested.labels),
+        "mean_temperature": float(tested.temperature.mean()),
+    }

@@ -1,4 +1,6 @@
-"""The saved answers to a test side, models/predictions/PROTOCOL.csv, and tables of them."""
+"""The answers to a test side: as they are given, saved and read, models/predictions/PROTOCOL.csv,
+and tables of them.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
+from serve.artifacts import MODELS, replacing
 from serve.command import UserError
 from serve.measures import confidence_bins
 from serve.names import LABELS
+from train.data.dataset import Scan
 
+PREDICTIONS = MODELS / "predictions"
 PROTOCOLS = {
     "seed": "the notebook's split",
     "kaggle": "the published split",
@@ -27,8 +33,28 @@ CONFIDENCE_EDGES = np.linspace(1 / len(LABELS), 1, 16)  # the most probable of 4
 
 
 @dataclass(frozen=True)
+class Tested:
+    """A protocol's test side, and what was predicted for it."""
+
+    scans: list[Scan]
+    labels: np.ndarray  # int (N,)
+    logits: np.ndarray  # float32 (N, 4)
+    temperature: np.ndarray  # float32 (N, 1), fitted on the validation side of its training
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Uncalibrated, float32 (N, 4)."""
+        return softmax(self.logits, axis=1)
+
+    @property
+    def calibrated(self) -> np.ndarray:
+        """Temperature-scaled probabilities, float32 (N, 4)."""
+        return softmax(self.logits / self.temperature, axis=1)
+
+
+@dataclass(frozen=True)
 class Predictions:
-    """The answers for N test images."""
+    """The saved answers for N test images."""
 
     labels: np.ndarray  # int (N,), the true classes, indices into LABELS
     calibrated: np.ndarray  # float (N, 4), probabilities after temperature scaling
@@ -59,8 +85,22 @@ class Curve:
     area: float  # under the curve of all points
 
 
+def write_predictions(tested: Tested, path: Path) -> None:
+    """A line a test image: its name, its true class, the temperature of the model that answered,
+    the four calibrated probabilities (to four digits, however small)."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("file", "label", "temperature", *LABELS))
+        for scan, label, temperature, row in zip(
+            tested.scans, tested.labels, tested.temperature[:, 0], tested.calibrated, strict=True
+        ):
+            writer.writerow(
+                (scan.name, LABELS[label], f"{temperature:.4f}", *(f"{p:.4g}" for p in row))
+            )
+
+
 def read_predictions(path: Path) -> Predictions:
-    """Read what `train.evaluate.write_predictions` wrote.
+    """Read what `write_predictions` wrote.
 
     Raises:
         UserError: the file is not such a table.

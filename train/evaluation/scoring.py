@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 
-from serve.names import LABELS
+from serve.names import LABELS, NOTUMOR
 
 CONFIDENT = 0.9
+SPECIFICITY = 0.9
 RESAMPLES = 2000
 
 
@@ -72,6 +73,48 @@ def accuracy_interval(right: np.ndarray, groups: np.ndarray) -> list[float]:
     drawn = rng.integers(len(sizes), size=(RESAMPLES, len(sizes)))
     accuracies = hits[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     return [float(bound) for bound in np.quantile(accuracies, (0.025, 0.975))]
+
+
+def score_collection(tumour: np.ndarray, healthy: np.ndarray) -> dict[str, Any]:
+    """Sensitivity to tumours of any type against tumour-free scans.
+
+    Args:
+        tumour: probabilities (N, 4) of scans with a tumour.
+        healthy: probabilities (M, 4) of scans without.
+
+    Returns:
+        sensitivity (any tumour class is an answer), specificity, auc of 1 - P(notumor), and
+        sensitivity_at_specificity_90.
+    """
+    scores = [1 - side[:, NOTUMOR] for side in (tumour, healthy)]
+    truth = np.repeat([1, 0], [len(tumour), len(healthy)])
+    return {
+        "tumours": len(tumour),
+        "healthy": len(healthy),
+        "sensitivity": float((tumour.argmax(axis=1) != NOTUMOR).mean()),
+        "specificity": float((healthy.argmax(axis=1) == NOTUMOR).mean()),
+        "auc": float(roc_auc_score(truth, np.concatenate(scores))),
+        "sensitivity_at_specificity_90": float(
+            (scores[0] > np.quantile(scores[1], SPECIFICITY)).mean()
+        ),
+    }
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures of `score` as text."""
+    low, high = figures["accuracy_ci"]
+    lines = [
+        f"accuracy {figures['accuracy']:.2%} ({low:.1%} to {high:.1%}), "
+        f"macro F1 {figures['macro_f1']:.3f}",
+        f"{'':12}{'precision':>10}{'recall':>10}{'F1':>8}{'AUC':>8}",
+    ]
+    for name in LABELS:
+        row = figures["per_class"][name]
+        lines.append(
+            f"{name:12}{row['precision']:>10.1%}{row['recall']:>10.1%}"
+            f"{row['f1']:>8.3f}{row['auc']:>8.3f}"
+        )
+    return "\n".join(lines)
 
 
 def _mean(values: np.ndarray) -> float | None:

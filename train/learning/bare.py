@@ -5,7 +5,6 @@ The frozen convolutions run once (train/learning/features.py); the epochs train 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,19 +17,19 @@ from train.learning.epochs import Run, run_folder, train_epochs
 from train.learning.features import FeatureCache
 from train.network.vgg16 import build_model, frozen_prefix, trainable_suffix
 from train.pictures.augment import AugmentedViews
-from train.recipes import Recipe
+from train.recipes import BareRecipe, describe_recipe
 
 
-def train_seed(
+def train_bare(
     training: Sequence[Scan],
     validation: Sequence[Scan],
-    recipe: Recipe,
+    recipe: BareRecipe,
     seed: int,
     base_weights: Path | None,
     cache: Path,
 ) -> tuple[keras.Model, Run]:
-    """The best epoch's model, and the run; see `train.fit.fit`."""
-    model = build_model(recipe, base_weights)
+    """The best epoch's model, and the run; see `train.learning.training.fit`."""
+    model = build_model(recipe.network, base_weights)
     features = FeatureCache(cache, frozen_prefix(model), AugmentedViews(recipe, seed))
     rows = features.rows_of(training, recipe.views)
     validation_rows = features.rows_of(validation, 1)
@@ -47,7 +46,7 @@ def train_seed(
         "features": features.folder.name,
         "training": [(scan.digest, scan.label) for scan in training],
         "validation": [(scan.digest, scan.label) for scan in validation],
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": describe_recipe(recipe),
         "seed": seed,
     }
     run = Run(run_folder(cache, key))
@@ -63,7 +62,7 @@ def train_seed(
     return model, run
 
 
-def compile_suffix(suffix: keras.Model, recipe: Recipe) -> None:
+def compile_suffix(suffix: keras.Model, recipe: BareRecipe) -> None:
     """Give the trained end its optimizer and its loss."""
     suffix.compile(
         optimizer=keras.optimizers.Adam(recipe.learning_rate),

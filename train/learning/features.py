@@ -3,7 +3,7 @@
 What is frozen gives the same for one picture for ever. A cache is
 one folder, named by the frozen network:
 
-    key.json     those things, readable
+    key.json     what it is named by, readable
     rows.f16     float16 rows, one a view, appended as they are computed
     index.csv    a line a row, in order: SHA-256 of what the picture follows from, number of the
                  view, CRC-32 of the row
@@ -137,7 +137,7 @@ class FeatureCache:
         self._cut_torn_end()
         with (
             self._rows_path.open("ab") as rows,
-            self._index_path.open("a") as index,
+            self._index_path.open("a", encoding="utf-8") as index,
             tqdm(total=len(items), desc="features", unit="view", delay=1) as bar,
         ):
             for batch in _batches(items, BATCH):
@@ -154,7 +154,10 @@ class FeatureCache:
     def _cut_torn_end(self) -> None:
         """Leave only whole rows and whole index lines, as many of the one as of the other."""
         index = [_line(view, crc) for view, crc in self._index()]
-        with self._index_path.open("a") as lines, self._rows_path.open("ab") as rows:
+        with (
+            self._index_path.open("a", encoding="utf-8") as lines,
+            self._rows_path.open("ab") as rows,
+        ):
             lines.truncate(len("".join(index)))
             rows.truncate(len(index) * self._row_bytes)
 

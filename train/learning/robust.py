@@ -7,7 +7,6 @@ Block5 and the head are trained, on the cached features of a few views of each s
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from train.network.class_maps import explained_suffix
 from train.network.losses import Pointed, accuracy, attention_loss, class_loss
 from train.network.vgg16 import build_model, convolutions, frozen_prefix, pooling_head
 from train.pictures.examples import Examples, describe_scans, targets_of
-from train.recipes import RobustRecipe
+from train.recipes import RobustRecipe, describe_recipe
 
 
 def train_robust(
@@ -37,16 +36,16 @@ def train_robust(
     base_weights: Path | None,
     cache: Path,
 ) -> tuple[keras.Model, Run]:
-    """The best epoch's model, and the run; see `train.fit.fit`."""
+    """The best epoch's model, and the run; see `train.learning.training.fit`."""
     recipe = recipe.for_images(len(training))
-    model = build_model(recipe, base_weights)
+    model = build_model(recipe.network, base_weights)
     pooling_head(model, seed)
     examples = Examples(training, outlines, recipe, seed)
     key = {
         "weights": weights_digest(frozen_prefix(model)),
         "training": describe_scans(training, outlines),
         "validation": describe_scans(validation, outlines),
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": describe_recipe(recipe),
         "seed": seed,
     }
     run = Run(run_folder(cache, key))

@@ -14,7 +14,7 @@ from keras import layers
 from serve.artifacts import replacing
 from serve.command import UserError
 from serve.names import HEAD, INPUT_SIZE, LABELS
-from train.recipes import Recipe, RobustRecipe
+from train.recipes import Network
 
 MODEL_VERSION = "0.3.0"
 CHANNELS = 512  # of block5_conv3
@@ -24,12 +24,12 @@ WEIGHTS_HELP = (
 )
 
 
-def build_model(recipe: Recipe | RobustRecipe, base_weights: Path | None) -> keras.Model:
+def build_model(network: Network, base_weights: Path | None) -> keras.Model:
     """The whole network, ImageNet weights in its convolutions and a fresh head.
 
     Input: float32 (N, 224, 224, 3), RGB from 0 to 255; the Caffe-style preprocessing (BGR
     less the ImageNet means) is inside. Output: softmax, float32 (N, 4). Frozen up to the
-    first block that the recipe trains; those weights are rounded to what float16 can
+    first block that is trained; those weights are rounded to what float16 can
     represent: they never change again, so what is computed from them stays true of the
     stored model.
 
@@ -44,9 +44,9 @@ def build_model(recipe: Recipe | RobustRecipe, base_weights: Path | None) -> ker
     image = keras.Input((INPUT_SIZE, INPUT_SIZE, 3), name="image")
     x = keras.applications.vgg16.preprocess_input(image)
     for layer in convolutions(base):
-        layer.trainable = layer.name.split("_")[0] in recipe.trained_blocks
+        layer.trainable = layer.name.split("_")[0] in network.trained_blocks
         x = layer(x)
-    for layer in _head(recipe):
+    for layer in _head(network):
         x = layer(x)
     return keras.Model(image, x, name="brain_tumor_vgg16")
 
@@ -68,13 +68,13 @@ def pooling_head(model: keras.Model, seed: int) -> None:
 
 def frozen_prefix(model: keras.Model) -> keras.Model:
     """RGB 0 to 255, float32 (N, 224, 224, 3) -> what the first trained layer sees, float32."""
-    return _beginning(model, [layer for layer in convolutions(model) if not layer.trainable])
+    return _beginning([layer for layer in convolutions(model) if not layer.trainable])
 
 
 def until_block4(model: keras.Model) -> keras.Model:
     """RGB 0 to 255, float32 (N, 224, 224, 3) -> block4_pool, float32 (N, 14, 14, 512)."""
     layers_ = convolutions(model)
-    return _beginning(model, [layer for layer in layers_ if not layer.name.startswith("block5")])
+    return _beginning([layer for layer in layers_ if not layer.name.startswith("block5")])
 
 
 def trainable_suffix(model: keras.Model) -> keras.Model:
@@ -116,6 +116,18 @@ def save_float16(model: keras.Model, path: Path) -> None:
             whole.unlink(missing_ok=True)
 
 
+def load_checkpoint(path: Path) -> keras.Model:
+    """Read what `save_float16` wrote, or any .keras file.
+
+    Raises:
+        UserError: there is no such file, or it holds no model.
+    """
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no model ({error})") from error
+
+
 def _imagenet_vgg16(base_weights: Path | None) -> keras.Model:
     shape = (INPUT_SIZE, INPUT_SIZE, 3)
     if base_weights is None:
@@ -138,7 +150,7 @@ def convolutions(model: keras.Model) -> list[layers.Layer]:
     return [layer for layer in model.layers if layer.name.startswith("block")]
 
 
-def _beginning(model: keras.Model, chosen: list[layers.Layer]) -> keras.Model:
+def _beginning(chosen: list[layers.Layer]) -> keras.Model:
     image = keras.Input((INPUT_SIZE, INPUT_SIZE, 3), name="image")
     x = keras.applications.vgg16.preprocess_input(image)
     for layer in chosen:
@@ -146,12 +158,12 @@ def _beginning(model: keras.Model, chosen: list[layers.Layer]) -> keras.Model:
     return keras.Model(image, x, name="prefix")
 
 
-def _head(recipe: Recipe | RobustRecipe) -> list[layers.Layer]:
+def _head(network: Network) -> list[layers.Layer]:
     return [
         layers.Flatten(name="flatten"),
-        layers.Dropout(recipe.dropout_flat, name="dropout_flat"),
-        layers.Dense(recipe.hidden_units, activation="relu", name="hidden"),
-        layers.Dropout(recipe.dropout_hidden, name="dropout_hidden"),
+        layers.Dropout(network.dropout_flat, name="dropout_flat"),
+        layers.Dense(network.hidden_units, activation="relu", name="hidden"),
+        layers.Dropout(network.dropout_hidden, name="dropout_hidden"),
         layers.Dense(len(LABELS), name="logits"),
         layers.Softmax(name="probabilities"),
     ]

@@ -9,13 +9,13 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from train.data.dataset import Scan
-from train.recipes import Recipe
+from train.recipes import BareRecipe
 
 
 class AugmentedViews:
     """The views of any scan that the bare recipe and a seed give."""
 
-    def __init__(self, recipe: Recipe, seed: int) -> None:
+    def __init__(self, recipe: BareRecipe, seed: int) -> None:
         self._recipe, self._seed = recipe, seed
 
     def source(self, scan: Scan, view: int) -> str:
@@ -33,7 +33,7 @@ class AugmentedViews:
 
 
 def augmented_view(
-    pixels: np.ndarray, digest: str, view: int, recipe: Recipe, seed: int
+    pixels: np.ndarray, digest: str, view: int, recipe: BareRecipe, seed: int
 ) -> np.ndarray:
     """View number `view` of a scan; the same arguments always give the same pixels.
 

@@ -24,8 +24,8 @@ from joblib import Parallel, cpu_count, delayed
 from serve.measures import covered
 from serve.names import INPUT_SIZE, MAP_CELLS, NOTUMOR, TUMOURS
 from train.data.dataset import Scan
+from train.data.folds import NOWHERE, read_folds
 from train.data.outlines import Outline
-from train.folds import NOWHERE, read_folds
 from train.network.class_maps import MAPS
 from train.pictures.counterfactual import paste_tumour, patch_tissue, remove_tumour
 from train.pictures.distort import shade, warp

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -22,6 +23,7 @@ from train.evaluation.predictions import (
     confusion,
     roc,
 )
+from train.report.figures import COLUMNS, GROUPS, main_figures, rows_of, texts_of
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -260,3 +262,25 @@ def _save(figure: Figure, path: Path) -> None:
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png")
     plt.close(figure)
+
+
+PICTURES: dict[str, Callable[[Mapping[str, Predictions], Path], None]] = {
+    "confusion": plot_confusion,
+    "roc": plot_roc,
+    "reliability": plot_reliability,
+    "confidence": plot_confidence,
+}
+
+
+def draw(metrics: dict[str, Any], tested: Mapping[str, Predictions], folder: Path) -> list[Path]:
+    """Draw the pictures of what was measured, and say which they are."""
+    drawn = []
+    if tested:
+        for name, plot in PICTURES.items():
+            drawn.append(folder / f"{name}.png")
+            plot(tested, drawn[-1])
+    if columns := texts_of(main_figures(metrics)):
+        drawn.append(folder / "figures.png")
+        header = ("", *(f"{name}\n{COLUMNS[name]}" for name in columns))
+        plot_table(header, [rows_of(group, columns) for group in GROUPS], drawn[-1])
+    return drawn

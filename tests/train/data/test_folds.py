@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from serve.command import UserError
 from serve.names import LABELS
 from tests.conftest import DATASET, SLICES, needs_dataset
-from train.data.dataset import PARTS, Scan, Slice, find_scans, read_slices
+from train.data.dataset import Scan, Slice, find_all_scans, read_slices
 from train.data.duplicates import connected_groups, find_pairs
 from train.data.figshare import APART, position_of
-from train.folds import FOLDS, place, read_folds
+from train.data.folds import FOLDS, patient_sides, place, read_folds, write_folds
 
 
 def test_patients_of_a_series_and_copies():
@@ -52,9 +53,72 @@ def test_the_committed_table_is_balanced():
     assert sum(entry.conflict for entry in placed.values()) <= 4
 
 
+def test_what_is_written_is_read(tmp_path):
+    write_folds(read_folds(), tmp_path / "folds.csv")
+    assert read_folds(tmp_path / "folds.csv") == read_folds()
+
+
+def names(scans) -> set[str]:
+    return {scan.name for scan in scans}
+
+
+def test_no_file_is_on_two_sides_and_each_is_tested_once(placed_scans):
+    folds = patient_sides(placed_scans)
+    assert len(folds) == FOLDS
+    for sides in folds:
+        parts = [names(side) for side in (sides.training, sides.validation, sides.tested)]
+        assert sum(map(len, parts)) == len(set.union(*parts))
+    tested = [scan.name for sides in folds for scan in sides.tested]
+    assert sorted(tested) == sorted(read_folds())
+
+
+def test_no_fold_is_on_two_sides(placed_scans):
+    placed = read_folds()
+    for fold, sides in enumerate(patient_sides(placed_scans)):
+        training, validation, tested = (
+            {placed[scan.name].fold for scan in side}
+            for side in (sides.training, sides.validation, sides.tested)
+        )
+        assert (tested, validation) == ({fold}, {(fold + 1) % FOLDS})
+        assert training == set(range(FOLDS)) - tested - validation
+
+
+def test_a_conflict_is_trained_on_by_none_and_scored_by_the_radiologists(placed_scans):
+    placed = read_folds()
+    conflicts = {name for name, entry in placed.items() if entry.conflict}
+    assert conflicts
+    for sides in patient_sides(placed_scans):
+        assert not conflicts & (names(sides.training) | names(sides.validation))
+        assert sides.labels == [placed[scan.name].label for scan in sides.tested]
+        for scan, label in zip(sides.tested, sides.labels, strict=True):
+            assert (scan.label != label) == (scan.name in conflicts)
+
+
+def test_another_dataset_has_no_sides(placed_scans):
+    with pytest.raises(UserError, match=r"patient_folds\.csv"):
+        patient_sides(placed_scans[1:])
+
+
+@needs_dataset
+def test_no_patient_of_the_committed_table_is_on_two_sides(placed_scans):
+    """As far as series and place in it tell who is who (train/data/figshare.py)."""
+    slices = read_slices(SLICES)
+    for sides in patient_sides(placed_scans):
+        found = [
+            (*position_of(slices[scan.name].index), number)
+            for number, side in enumerate((sides.training, sides.validation, sides.tested))
+            for scan in side
+            if scan.name in slices
+        ]
+        series, share, side = np.array(found).T
+        near = np.abs(share[:, None] - share) < APART
+        same = series[:, None] == series
+        assert not (near & same & (side[:, None] != side)).any()
+
+
 @pytest.fixture(scope="module")
 def published() -> list[Scan]:
-    return [scan for part in PARTS for scan in find_scans(DATASET, part)]
+    return find_all_scans(DATASET)
 
 
 @needs_dataset

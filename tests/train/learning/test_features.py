@@ -21,7 +21,7 @@ ROW_BYTES = 14 * 14 * 512 * 2
 @pytest.fixture(scope="module")
 def model(base_weights) -> keras.Model:
     keras.utils.set_random_seed(0)
-    return build_model(RECIPE, base_weights)
+    return build_model(RECIPE.network, base_weights)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_another_seed_shares_the_scans_as_they_are_and_nothing_else(make, few):
     assert not set(rows[0][:, 1:].flat) & set(rows[1][:, 1:].flat)
 
 
-def test_an_interrupted_extraction_resumes(make, few, monkeypatch):
+def test_an_interrupted_extraction_resumes(make, few):
     cache = make()
     compute = cache._features
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PIL import Image
 
 from serve.artifacts import MODELS, read_metrics
-from train.evaluation.predictions import read_protocols
-from train.report.blocks import PICTURES, PREDICTIONS, draw
+from train.evaluation.predictions import PREDICTIONS, read_protocols
+from train.report.plots import PICTURES, draw
 
 NAMES = {*PICTURES, "figures"}
 

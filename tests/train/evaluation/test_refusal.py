@@ -8,9 +8,15 @@ from PIL import Image
 
 from serve.detector import Detector
 from train.data.dataset import find_scans
+from train.evaluation.refusal import (
+    KEPT,
+    fit_detector,
+    pooled_features,
+    read_others,
+    refusal,
+)
 from train.learning.features import FeatureCache
 from train.network.vgg16 import build_model, frozen_prefix
-from train.ood import KEPT, fit_detector, pooled_features, read_others, refusal
 from train.pictures.augment import AugmentedViews
 from train.recipes import RECIPES
 
@@ -43,7 +49,7 @@ def test_refusal_by_hand():
 
 def test_noise_is_less_like_the_scans_than_a_scan(small_dataset, base_weights, tmp_path):
     recipe = RECIPES["seed"]
-    prefix = frozen_prefix(build_model(recipe, base_weights))
+    prefix = frozen_prefix(build_model(recipe.network, base_weights))
     features = FeatureCache(tmp_path / "cache", prefix, AugmentedViews(recipe, 0))
     scans = find_scans(small_dataset, "Training")
     labels = np.array([scan.label for scan in scans])

@@ -7,8 +7,8 @@ import pytest
 
 from serve.formats.raster import load_pixels
 from serve.names import MAP_CELLS
-from train.attention import Outlined, look, painted, summarize
 from train.data.dataset import find_scans
+from train.evaluation.pointing import Outlined, look, painted, summarize
 from train.pictures.skull import head_of, moved_mask
 
 

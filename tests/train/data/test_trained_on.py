@@ -1,0 +1,59 @@
+"""What a training writes down is found again, and what it left out has its right labels."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from serve.artifacts import MODELS
+from serve.command import UserError
+from serve.trained_on import TrainedOn, read_trained_on, write_trained_on
+from train.data.dataset import UNKNOWN_TUMOUR
+from train.data.folds import FOLD, Sides, patient_sides, read_folds
+from train.data.trained_on import record_sides, recorded_sides
+
+
+def test_sides_are_found_again(placed_scans, tmp_path):
+    sides = patient_sides(placed_scans)[FOLD]
+    record_sides(sides, tmp_path)
+    assert recorded_sides(placed_scans, tmp_path) == sides
+
+
+def test_a_line_a_scan_with_its_fold(placed_scans, tmp_path):
+    one, other = placed_scans[0], dataclasses.replace(placed_scans[1], part="Br35H")
+    other = dataclasses.replace(other, label=UNKNOWN_TUMOUR)
+    record_sides(Sides([one, other], placed_scans[2:3], [], []), tmp_path)
+    assert read_trained_on(tmp_path) == [
+        TrainedOn(one.name, "training", str(read_folds()[one.name].fold)),
+        TrainedOn(f"Br35H/tumour/{other.path.name}", "training", ""),
+        TrainedOn(placed_scans[2].name, "validation", str(read_folds()[placed_scans[2].name].fold)),
+    ]
+
+
+def test_scans_without_a_fold_keep_their_label(training, validation, tmp_path):
+    sides = Sides(training[:4], validation[:2], validation[2:], [s.label for s in validation[2:]])
+    record_sides(sides, tmp_path)
+    assert recorded_sides([*training, *validation], tmp_path) == sides
+
+
+def test_a_training_that_left_nothing_out_has_no_honest_figure(placed_scans, tmp_path):
+    record_sides(Sides(placed_scans[:5], placed_scans[5:9], [], []), tmp_path)
+    with pytest.raises(UserError, match="left no patients out"):
+        recorded_sides(placed_scans, tmp_path)
+
+
+@pytest.mark.parametrize("side", ["validation", "test"])
+def test_a_scan_that_is_not_there_is_named(side, placed_scans, tmp_path):
+    rows = [TrainedOn(placed_scans[0].name, "test", ""), TrainedOn("Testing/a/gone.jpg", side, "")]
+    write_trained_on(rows, tmp_path)
+    with pytest.raises(UserError, match=r"gone\.jpg"):
+        recorded_sides(placed_scans, tmp_path)
+
+
+def test_the_committed_checkpoint_left_patients_out(placed_scans):
+    sides = recorded_sides(placed_scans, MODELS)
+    parts = [{scan.name for scan in s} for s in (sides.training, sides.validation, sides.tested)]
+    assert all(parts)
+    assert sum(map(len, parts)) == len(set.union(*parts)) == len(read_trained_on(MODELS))
+    assert sides.labels == [read_folds()[scan.name].label for scan in sides.tested]

@@ -1,0 +1,120 @@
+"""What a protocol trains on and what it tests, without training anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from serve.names import NOTUMOR
+from train.data.br35h import Unseen
+from train.data.dataset import UNKNOWN_TUMOUR, Scan
+from train.data.duplicates import Pairs
+from train.data.folds import FOLD, patient_sides
+from train.evaluation import protocols
+from train.evaluation.predictions import Tested as Answers
+from train.evaluation.protocols import (
+    cross_validation,
+    protocol_figures,
+    published_split,
+    unseen_collection,
+    without_copies,
+)
+
+RIGHT = 5.0  # a logit
+
+
+def scan_of(name: str, part: str, label: int) -> Scan:
+    return Scan(Path(f"{name}.jpg"), part, label, digest=name)
+
+
+def pairs_of(*pairs: tuple[int, int]) -> Pairs:
+    first, second = np.array(pairs).reshape(-1, 2).T
+    return Pairs(first, second, np.ones(len(first)), np.zeros(len(first), bool))
+
+
+@pytest.fixture
+def trainer(monkeypatch):
+    """Trains nothing and keeps what it is given; what it trains answers with the file's label,
+    and takes an unknown tumour for none."""
+    sides = []
+
+    def train(training, validation):
+        sides.append((training, validation))
+        return SimpleNamespace(validation=validation)
+
+    def logits(_, scans):
+        labels = [NOTUMOR if s.label == UNKNOWN_TUMOUR else s.label for s in scans]
+        return np.eye(4, dtype=np.float32)[labels] * RIGHT
+
+    monkeypatch.setattr(protocols, "predict_logits", logits)
+    train.sides = sides
+    return train
+
+
+def test_test_images_of_which_no_copy_was_trained_on():
+    trained = [scan_of(name, "Training", 0) for name in "abc"]
+    tested = [scan_of(name, "Testing", 0) for name in "vwxyz"]
+    logits = np.eye(4)[[0, 0, 1, 0, 1]] * RIGHT  # v, w and y are right
+    answers = Answers(tested, np.zeros(5, int), logits, np.ones((5, 1)))
+    pairs = pairs_of((0, 3), (1, 2), (4, 5), (1, 6))  # v and y have a copy, w and x are alike
+    assert without_copies(answers, trained + tested, pairs) == {
+        "accuracy_without_duplicates": pytest.approx(1 / 3),  # w, x and z
+        "images_without_duplicates": 3,
+    }
+
+
+def test_without_a_fresh_image_there_is_no_accuracy():
+    scans = [scan_of("a", "Training", 0), scan_of("b", "Testing", 0)]
+    answers = Answers(scans[1:], np.zeros(1, int), np.eye(4)[:1], np.ones((1, 1)))
+    figures = without_copies(answers, scans, pairs_of((0, 1)))
+    assert figures == {"accuracy_without_duplicates": None, "images_without_duplicates": 0}
+
+
+def test_copies_of_the_collection_leave_the_training(placed_scans, trainer):
+    sides = patient_sides(placed_scans)[FOLD]
+    copies = {scan.name for side in (sides.training, sides.validation) for scan in side[::50]}
+    tumours = [scan_of(f"y{i}", "Br35H", UNKNOWN_TUMOUR) for i in range(3)]
+    figures = unseen_collection(placed_scans, Unseen(tumours, copies), trainer)
+    ((training, validation),) = trainer.sides
+    for own, whole in ((training, sides.training), (validation, sides.validation)):
+        assert own == [scan for scan in whole if scan.name not in copies]
+        assert len(own) < len(whole)
+    # healthy are the fold's tumour-free scans, and none of the tumours was found
+    assert figures["healthy"] == sides.labels.count(NOTUMOR)
+    assert figures["tumours"] == 3
+    assert (figures["sensitivity"], figures["specificity"]) == (0, 1)
+
+
+def test_every_patient_is_tested_by_the_training_without_it(placed_scans, trainer):
+    folds = patient_sides(placed_scans)
+    tested = cross_validation(folds, trainer)
+    assert trainer.sides == [(sides.training, sides.validation) for sides in folds]
+    assert tested.scans == [scan for sides in folds for scan in sides.tested]
+    assert tested.labels.tolist() == [label for sides in folds for label in sides.labels]
+    assert tested.temperature.shape == (len(placed_scans), 1)
+
+
+def test_the_published_split_trains_on_one_folder_alone(placed_scans, trainer):
+    trained, tested = (
+        [s for s in placed_scans if s.part == part] for part in ("Training", "Testing")
+    )
+    answers = published_split(trained, tested, 0.2, 0, trainer)
+    ((training, validation),) = trainer.sides
+    assert {s.name for s in training + validation} == {s.name for s in trained}
+    assert len(validation) == pytest.approx(0.2 * len(trained), rel=0.02)
+    assert answers.scans == tested
+
+
+def test_copies_widen_the_interval():
+    scans = [scan_of(str(i), "Testing", i % 4) for i in range(40)]
+    labels = np.array([scan.label for scan in scans])
+    answers = np.where(np.arange(40) < 8, (labels + 1) % 4, labels)
+    tested = Answers(scans, labels, np.eye(4)[answers] * RIGHT, np.ones((40, 1)))
+    copies = pairs_of(*((i, i + 1) for i in range(39) if (i + 1) % 8))  # groups of eight
+    alone, grouped = (
+        protocol_figures(tested, scans, pairs, {})["accuracy_ci"] for pairs in (pairs_of(), copies)
+    )
+    assert grouped[0] < alone[0] < 0.8 < alone[1] < grouped[1]

