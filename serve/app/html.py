@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -45,18 +45,26 @@ WAITING = (
 )
 
 
-def examples(files: Sequence[Path], labels: Sequence[str]) -> str:
-    """A button with a picture for every example scan; `data-example` is its number."""
+def examples(files: Sequence[Path], labels: Sequence[str], trained_on: Container[str]) -> str:
+    """A button with a picture for every example scan; `data-example` is its number.
+
+    Args:
+        files: the scans.
+        labels: their true classes.
+        trained_on: the names of the files that the model has learnt from; these get a star.
+    """
+    stars = ["*" if file.name in trained_on else "" for file in files]
     buttons = "".join(
         f'<button type="button" data-example="{number}" '
         f'aria-label="Example: {text.class_noun(label)}, {file.stem}">'
         f'<img src="{_data_url(_fit(Image.open(file).convert("RGB"), THUMBNAIL_SIZE))}" alt="">'
-        f"<span>{_column(label)}</span></button>"
-        for number, (file, label) in enumerate(zip(files, labels, strict=True))
+        f"<span>{_column(label)}{star}</span></button>"
+        for number, (file, label, star) in enumerate(zip(files, labels, stars, strict=True))
     )
+    note = f'<p class="small">{text.STARRED}</p>' if any(stars) else ""
     return (
         '<div class="examples" role="group" aria-label="Example scans">'
-        f"<p>Or take an example:</p>{buttons}</div>"
+        f"<p>Or take an example:</p>{buttons}{note}</div>"
     )
 
 

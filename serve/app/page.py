@@ -18,9 +18,10 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 import gradio as gr
 
-from ..artifacts import EXAMPLES, read_metrics
+from ..artifacts import EXAMPLES, MODELS, TRAINED_ON_NAME, read_metrics
 from ..classifier import ModelError
 from ..formats.raster import InvalidImageError
+from ..trained_on import read_trained_on
 from . import html
 from . import words as text
 from .analysis import Analyser
@@ -118,7 +119,7 @@ def _classify_tab(analyser: Analyser, record: TrackRecord, metrics: dict[str, An
                 )
             )
             examples = gr.HTML(
-                html.examples(files, [_class_of(file, analyser) for file in files]),
+                html.examples(files, [_class_of(file, analyser) for file in files], _learnt()),
                 js_on_load=CLICKED_EXAMPLE,
                 apply_default_css=False,
             )
@@ -233,6 +234,13 @@ def _class_of(example: Path, analyser: Analyser) -> str:
     """The class that an example's name states: Te-gl_0010.jpg."""
     code = example.stem.split("-")[1][:2]
     return next(label for label in analyser.classifier.labels if label.startswith(code))
+
+
+def _learnt() -> set[str]:
+    """The names of the files that the model was trained or validated on, as far as it is said."""
+    if not (MODELS / TRAINED_ON_NAME).is_file():
+        return set()
+    return {Path(row.file).name for row in read_trained_on() if row.side != "test"}
 
 
 def _theme() -> gr.themes.Base:

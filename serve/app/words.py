@@ -20,6 +20,7 @@ CLASSES = {
     "pituitary": "Pituitary tumour",
 }
 ENGINES = {"keras": "Grad-CAM by Keras", "onnx": "Grad-CAM by the ONNX file"}
+STARRED = "* The model has learnt from this very scan, so of course it knows it."
 NO_MRI = "This does not look like a brain MRI"
 NO_MRI_REASON = (
     "A classifier always answers something. This one has only ever seen slices of brain MRI, "

