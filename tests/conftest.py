@@ -20,6 +20,7 @@ SCANS = ROOT / "tests" / "data" / "scans"
 SHARED = ROOT.parent / "shared"
 DATASET = SHARED / "data" / "brain_tumor_mri"
 SLICES = SHARED / "data" / "figshare_slices.csv"
+PATIENTS = SHARED / "data" / "figshare_patients.csv"
 BR35H = SHARED / "data" / "br35h_tumour"
 CLASS_OF = {"gl": "glioma", "me": "meningioma", "no": "notumor", "pi": "pituitary"}
 

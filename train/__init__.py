@@ -1,3 +1,5 @@
+"""Images on disk -> the checkpoint in models/ and what it is worth (TensorFlow)."""
+
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

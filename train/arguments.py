@@ -11,6 +11,7 @@ from serve.artifacts import MODELS
 from serve.command import UserError
 from train.data.dataset import Scan, Slice, read_slices
 from train.data.outlines import Outline, figshare_outlines
+from train.data.patients import persons_on, read_patients
 from train.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 
 
@@ -30,7 +31,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--slices": {
         "type": Path,
         "metavar": "FILE",
-        "help": "figshare_slices.csv: which scan is which slice, and so may be of one patient",
+        "help": "figshare_slices.csv: which scan is which slice",
+    },
+    "--patients": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "figshare_patients.csv: whose slices they are, with --slices",
     },
     "--masks": {
         "type": Path,
@@ -77,6 +83,22 @@ def read_recipe(args: argparse.Namespace) -> Recipe:
 def read_slices_of(args: argparse.Namespace) -> dict[str, Slice]:
     """The figshare slices that --slices names, by `Scan.name`; none without it."""
     return read_slices(args.slices) if args.slices else {}
+
+
+def read_persons(
+    args: argparse.Namespace, scans: Sequence[Scan], slices: Mapping[str, Slice]
+) -> dict[str, str]:
+    """Who is on each scan that is a figshare slice, by `Scan.name`; nobody is known without slices.
+
+    Raises:
+        UserError: --patients, which tells whose slices they are, is missing, or see
+            `train.data.patients`.
+    """
+    if not slices:
+        return {}
+    if not args.patients:
+        raise UserError("--patients figshare_patients.csv tells whose slices they are: name it")
+    return persons_on(scans, slices, read_patients(args.patients))
 
 
 def read_figshare_outlines(

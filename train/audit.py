@@ -7,7 +7,8 @@ lists label conflicts, and writes
     models/report/duplicates.png  pairs across the two folders, label conflicts first
     models/metrics.json           the counts, in `audit`
 
-With --slices, which proves many pairs to be the very same slice, the search itself is measured.
+With --slices and --patients, which prove many pairs to be the very same slice, the search itself is
+measured, and it is counted which images are of a patient on the other side.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 
 from serve.artifacts import METRICS_NAME, write_metrics
 from serve.command import RESUMES, run
-from train.arguments import add_options, read_slices_of
+from train.arguments import add_options, read_persons, read_slices_of
 from train.data.dataset import find_all_scans
 from train.data.duplicates import find_pairs
 from train.evaluation.leakage import audit, worst_pairs, write_table
@@ -29,12 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m train.audit", description=__doc__.split(":")[0] + "."
     )
-    add_options(parser, "--data", "--slices", "--output")
+    add_options(parser, "--data", "--slices", "--patients", "--output")
     args = parser.parse_args(argv)
     slices = read_slices_of(args)
     scans = find_all_scans(args.data)
     pairs = find_pairs(scans)
-    figures = audit(scans, pairs, slices)
+    persons = read_persons(args, scans, slices)
+    figures = audit(scans, pairs, slices, persons)
     leaked = figures["testing_with_duplicate_in_training"]["all"]
     print(
         f"{figures['pairs']} pairs, {figures['mirrored_pairs']} of them mirrored, in "
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "found are false".format(**figures["search"])
         )
     report = args.output / "report"
-    write_table(scans, pairs, slices, report / "audit.csv")
+    write_table(scans, pairs, persons, report / "audit.csv")
     plot_pairs(worst_pairs(scans, pairs), report / "duplicates.png")
     write_metrics(args.output, "audit", figures)
     print(f"wrote audit of {args.output / METRICS_NAME}, {report / 'audit.csv'} and a picture")

@@ -25,6 +25,7 @@ from train.arguments import (
     OF_A_TRAINING,
     add_options,
     read_figshare_outlines,
+    read_persons,
     read_recipe,
     read_slices_of,
 )
@@ -35,6 +36,8 @@ from train.data.folds import FOLDS, patient_sides
 from train.evaluation.calibration import scaling_figures
 from train.evaluation.predictions import PROTOCOLS, Tested, write_predictions
 from train.evaluation.protocols import (
+    as_papers_count,
+    by_patient,
     cross_validation,
     protocol_figures,
     published_checkpoint,
@@ -63,10 +66,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     print(f"tested on {len(tested.scans)}: {class_counts(tested.scans)}")
 
-    recipe, pairs = _recipe_of(args), find_pairs(scans)
-    figures = protocol_figures(tested, scans, pairs, slices) | {"recipe": recipe}
+    recipe, pairs, persons = _recipe_of(args), find_pairs(scans), read_persons(args, scans, slices)
+    figures = protocol_figures(tested, scans, pairs, persons) | {"recipe": recipe}
     if args.protocol == "kaggle":
         figures |= without_copies(tested, scans, pairs)
+    if args.protocol == "patient" and persons:
+        figures["by_patient"] = by_patient(tested, persons)
+        figures["papers"] = as_papers_count(tested, slices, persons)
     print(table(figures))
     if recipe == DEFAULT_RECIPE:
         write_predictions(tested, args.output / "predictions" / f"{args.protocol}.csv")

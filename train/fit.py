@@ -23,11 +23,12 @@ from train.arguments import (
     OF_A_TRAINING,
     add_options,
     read_figshare_outlines,
+    read_persons,
     read_recipe,
     read_slices_of,
 )
 from train.data.br35h import read_br35h
-from train.data.dataset import PARTS, Scan, Slice, class_counts, find_all_scans, find_scans
+from train.data.dataset import PARTS, Scan, class_counts, find_all_scans, find_scans
 from train.data.folds import FOLD, Sides, patient_sides
 from train.data.outlines import br35h_outlines
 from train.data.split import split
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError("--br35h: this recipe cannot learn from tumours of unknown type")
     both = args.br35h or args.train_on == "patient"
     scans = find_all_scans(args.data) if both else find_scans(args.data, args.train_on)
-    sides = _sides(args, recipe, scans, slices)
+    sides = _sides(args, recipe, scans, read_persons(args, scans, slices))
     outlines = read_figshare_outlines(args, recipe, scans, slices)
     if args.br35h:
         tumours = read_br35h(args.br35h, scans).tumours
@@ -107,14 +108,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _sides(
-    args: argparse.Namespace, recipe: Recipe, scans: Sequence[Scan], slices: Mapping[str, Slice]
+    args: argparse.Namespace, recipe: Recipe, scans: Sequence[Scan], persons: Mapping[str, str]
 ) -> Sides:
     """Of a folder a training and a validation side; of a fold what it is tested on as well."""
     if args.train_on == "patient":
         return patient_sides(scans)[FOLD]
     own = [scan for scan in scans if scan.part == args.train_on]
     print(f"{args.train_on}: {class_counts(own)}")
-    return Sides(*split(own, slices, recipe.validation, args.seed), tested=[], labels=[])
+    return Sides(*split(own, persons, recipe.validation, args.seed), tested=[], labels=[])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""Part the dataset into five folds: python -m train.folds --data DIR --slices figshare_slices.csv
+"""Part the dataset into five folds: python -m train.folds --data DIR --slices FILE --patients FILE
 
-Writes train/patient_folds.csv, the fold of every file that has one, so that anyone with the
-Kaggle download can repeat the `patient` protocol. train/data/folds.py says how patients are kept
-apart.
+Writes train/patient_folds.csv, the fold of every file, so that anyone with the Kaggle download can
+repeat the `patient` protocol. train/data/folds.py says how patients are kept apart.
 """
 
 from __future__ import annotations
@@ -20,27 +19,28 @@ from train.arguments import add_options
 from train.data.dataset import find_all_scans, read_slices
 from train.data.duplicates import connected_groups, find_pairs
 from train.data.folds import FOLDS, TABLE, place, write_folds
+from train.data.patients import read_patients
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m train.folds", description=__doc__.split(":")[0] + "."
     )
-    add_options(parser, "--data", "--slices", required=("--data", "--slices"))
+    needed = ("--data", "--slices", "--patients")
+    add_options(parser, *needed, required=needed)
     parser.add_argument(
         "--output", type=Path, default=TABLE, metavar="FILE", help="default: the committed table"
     )
     args = parser.parse_args(argv)
-    slices = read_slices(args.slices)
+    slices, patients = read_slices(args.slices), read_patients(args.patients)
     scans = find_all_scans(args.data)
     if not any(scan.name in slices for scan in scans):
         raise UserError(f"{args.slices}: names no image of {args.data}")
-    placed = place(scans, slices, connected_groups(find_pairs(scans), len(scans)))
+    placed = place(scans, slices, patients, connected_groups(find_pairs(scans), len(scans)))
     for fold in range(FOLDS):
         labels = [p.label for p in placed.values() if p.fold == fold]
         counts = np.bincount(labels, minlength=len(LABELS))
         print(f"fold {fold}: {dict(zip(LABELS, counts.tolist(), strict=True))}")
-    print(f"in no fold, because near a cut: {len(scans) - len(placed)} of {len(scans)}")
     write_folds(placed, args.output)
     print(f"wrote {args.output}")
     return 0

@@ -265,7 +265,7 @@ def test_cards_have_no_dead_links(published):
             assert link.startswith("http") or (card.parent / link).exists(), link
     for card in cards:
         assert "](report/confusion.png)" in card.read_text(encoding="utf-8")
-        assert "train/data/figshare.py" in card.read_text(encoding="utf-8")
+        assert "train/patient_folds.csv" in card.read_text(encoding="utf-8")
         assert ModelCard.load(card).data.license == "mit"
 
 

@@ -58,16 +58,26 @@ def test_quantizing_again_in_small(small_dataset, scans, model, monkeypatch, cap
     quantize.make(model, output, small_dataset, None, None)
     assert same_class(answers_of(model, scans), answers_of(output, scans)) == 1
     assert "same_class" in capsys.readouterr().out
-    assert read_metrics(output.parent)["export"]["int8"]["images"] == 16
+    figures = read_metrics(output.parent)["export"]["int8"]
+    assert figures["images"] == 16  # the test side
     made = onnx.load(output)
     beside = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
     assert beside == metadata_of(made)
+    assert beside["track_record"] == figures["track_record"]
+    before = output.read_bytes()
 
     monkeypatch.setattr(quantize, "quantize", lambda *_: made)
     monkeypatch.setattr(quantize, "LEAST_SAME", 1.1)
     with pytest.raises(UserError, match="not written"):
         quantize.make(model, output, small_dataset, None, None)
-    assert not output.exists()
+    assert output.read_bytes() == before  # what was there is still there
+
+
+def test_the_float32_model_is_never_overwritten(small_dataset, model):
+    before = model.read_bytes()
+    with pytest.raises(UserError, match="--output is --model"):
+        quantize.make(model, model.parent / "." / model.name, small_dataset, None, None)
+    assert model.read_bytes() == before
 
 
 def test_calibration_scans_are_spread_over_the_classes(small_dataset):
@@ -97,4 +107,4 @@ def test_no_data_is_one_line(run_here, tmp_path):
     done = run_here("export.quantize", "--data", tmp_path, "--output", tmp_path / "int8.onnx")
     assert done.returncode == 1
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert error == f"error: {tmp_path / 'Testing'}: no scans"
+    assert error == f"error: {tmp_path}: holds no scan that the model never saw"

@@ -14,6 +14,8 @@ from tests.conftest import run
 from train.data.dataset import find_scans
 from train.evaluate import main
 
+pytestmark = pytest.mark.slow
+
 
 def test_evaluate_writes_its_protocol(small_dataset, base_weights, tmp_path):
     done = run(

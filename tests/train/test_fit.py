@@ -19,6 +19,8 @@ from serve.trained_on import read_trained_on
 from tests.conftest import ROOT, run
 from train.data.dataset import find_scans
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 4
 
 

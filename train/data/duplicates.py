@@ -11,15 +11,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from train.data.dataset import Scan, Slice
-from train.data.figshare import position_of
+from train.data.dataset import Scan
 
 SIDE = 64  # pixels of the small grey copies that are compared
 # Correlation of two copies. Copies of one slice lie above 0.999, neighbouring slices of a
 # patient nearly always below 0.985; python -m train.audit --slices measures how they part.
 ALIKE = 0.99
 CHUNK = 1024
-BANDS = 20  # of a series, a few patients in each
 
 
 @dataclass(frozen=True)
@@ -61,19 +59,21 @@ def connected_groups(pairs: Pairs, scans: int) -> np.ndarray:
     return _components(pairs.first, pairs.second, scans)
 
 
-def related_groups(scans: Sequence[Scan], pairs: Pairs, slices: Mapping[str, Slice]) -> np.ndarray:
+def related_groups(scans: Sequence[Scan], pairs: Pairs, persons: Mapping[str, str]) -> np.ndarray:
     """Number the groups of scans that are not independent of each other, int (scans,).
 
-    Near-duplicates, and slices that may be of one patient: a series' slices whose relative
-    position is in the same of `BANDS` bands (train/data/figshare.py).
+    Near-duplicates, and the slices of one person.
+
+    Args:
+        scans: the whole dataset.
+        pairs: the near-duplicates in it.
+        persons: who is on a scan, by `Scan.name`, where that is known.
     """
-    bands: dict[tuple[int, int], int] = {}
+    of_person: dict[str, int] = {}
     first, second = pairs.first.tolist(), pairs.second.tolist()
     for i, scan in enumerate(scans):
-        position = position_of(slices[scan.name].index) if scan.name in slices else None
-        if position:
-            band = position.series, int(position.share * BANDS)
-            first.append(bands.setdefault(band, i))
+        if person := persons.get(scan.name):
+            first.append(of_person.setdefault(person, i))
             second.append(i)
     return _components(first, second, len(scans))
 

@@ -1,17 +1,17 @@
 """Five folds that keep patients apart: made, kept in train/patient_folds.csv, parted into sides.
 
-- Every stretch of figshare slices (train/data/figshare.py) is cut into fifths, and the fifths of
-  all stretches that lie at the same relative position are one fold: the same patients in all
-  planes, and every plane in every fold. On both sides of each cut what might be of the same
-  patient is dropped.
+- A figshare slice lies in the fold that the collection's author published for its patient.
 - A file that is no such slice goes where its near-duplicates go (train/data/duplicates.py), classes
   balanced over the folds.
 - Where the radiologists' label contradicts the dataset's, `label` is theirs and `conflict` is 1.
+- `person` is whose slice it is, empty where that is not known. The author's folds part a few
+  persons, who were examined more than once.
 """
 
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,13 @@ from serve.artifacts import replacing
 from serve.command import UserError
 from serve.names import LABELS
 from train.data.dataset import Scan, Slice
-from train.data.figshare import APART, position_of
+from train.data.patients import Patient, persons_on
 
 FOLDS = 5
 FOLD = 0  # whose sides are taken where one model is enough
-NOWHERE = -1  # the fold of a slice near a cut
+NOWHERE = -1  # the fold of a scan that is not in the table
 TABLE = Path(__file__).parents[1] / "patient_folds.csv"
-COLUMNS = ("file", "fold", "label", "conflict")
+COLUMNS = ("file", "fold", "label", "conflict", "person")
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,27 @@ class Placed:
     fold: int
     label: int  # index into LABELS; the radiologists' where there is one
     conflict: bool  # the dataset's own label is another
+    person: str  # whose slice it is, "" where that is not known
 
 
 def place(
-    scans: Sequence[Scan], slices: Mapping[str, Slice], groups: np.ndarray
+    scans: Sequence[Scan],
+    slices: Mapping[str, Slice],
+    patients: Mapping[int, Patient],
+    groups: np.ndarray,
 ) -> dict[str, Placed]:
-    """Give scans their folds; those near a cut get none.
+    """Give every scan its fold.
 
     Args:
         scans: of both parts of the dataset.
         slices: by `Scan.name`.
+        patients: by `Slice.index`.
         groups: int (scans,), near-duplicates share a number.
+
+    Raises:
+        UserError: the patient of a slice is not known.
     """
+    persons = persons_on(scans, slices, patients)
     known = [slices.get(scan.name) for scan in scans]
     labels = np.array(
         [
@@ -59,33 +68,24 @@ def place(
         ]
     )
     folds = np.array(
-        [NOWHERE if slice_ is None else fold_of_index(slice_.index) for slice_ in known]
+        [NOWHERE if slice_ is None else patients[slice_.index].fold for slice_ in known]
     )
-    indexed = np.array([slice_ is not None for slice_ in known])
-    fold_of_group = dict(zip(groups[indexed], folds[indexed], strict=True))
-    fold_of_group |= {group: fold for group, fold in zip(groups, folds, strict=True) if fold >= 0}
-    others = np.flatnonzero(~indexed)
+    fold_of_group = {group: fold for group, fold in zip(groups, folds, strict=True) if fold >= 0}
+    others = np.flatnonzero(folds == NOWHERE)
     folds[others] = [fold_of_group.get(group, NOWHERE) for group in groups[others]]
-    rest = np.array([i for i in others if groups[i] not in fold_of_group])
+    rest = np.flatnonzero(folds == NOWHERE)
     parts = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     for fold, (_, chosen) in enumerate(parts.split(rest, labels[rest], groups[rest])):
         folds[rest[chosen]] = fold
     return {
-        scan.name: Placed(int(fold), int(label), bool(label != scan.label))
+        scan.name: Placed(
+            int(fold), int(label), bool(label != scan.label), persons.get(scan.name, "")
+        )
         for scan, fold, label in zip(scans, folds, labels, strict=True)
-        if fold != NOWHERE
     }
 
 
-def fold_of_index(index: int) -> int:
-    """The fold of a figshare slice, NOWHERE if a cut is too near or it is in no series."""
-    position = position_of(index)
-    if position is None:
-        return NOWHERE
-    cuts = np.arange(1, FOLDS) / FOLDS
-    if np.abs(position.share - cuts).min() < APART / 2:
-        return NOWHERE
-    return int(position.share * FOLDS)
+At = tuple[Scan, Placed]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,9 @@ class Sides:
 def patient_sides(scans: Sequence[Scan]) -> list[Sides]:
     """The `patient` protocol: each fold as the test side, the next for validation, three to train.
 
-    A scan whose label the radiologists contradict is scored by theirs and trained on by none.
+    Who is on the test side is on no other, and who is trained on is not validated on: where a
+    person is in two folds, the images of the side that gives way are left out. A scan whose label
+    the radiologists contradict is scored by theirs and trained on by none.
 
     Raises:
         UserError: a scan that train/patient_folds.csv names is not there.
@@ -112,27 +114,46 @@ def patient_sides(scans: Sequence[Scan]) -> list[Sides]:
         raise UserError("the dataset is not the one that train/patient_folds.csv names")
     sides = []
     for fold in range(FOLDS):
-        clean = [(scan, (at.fold - fold) % FOLDS) for scan, at in known if not at.conflict]
-        tested = [(scan, at.label) for scan, at in known if at.fold == fold]
+        parts: tuple[list[At], list[At], list[At]] = ([], [], [])
+        for scan, at in known:
+            parts[min((at.fold - fold) % FOLDS, 2)].append((scan, at))
+        tested, validation, training = parts
+        training = _without(training, tested)
+        validation = _without(_without(validation, tested), training)
         sides.append(
             Sides(
-                training=[scan for scan, after in clean if after > 1],
-                validation=[scan for scan, after in clean if after == 1],
+                training=[scan for scan, at in training if not at.conflict],
+                validation=[scan for scan, at in validation if not at.conflict],
                 tested=[scan for scan, _ in tested],
-                labels=[label for _, label in tested],
+                labels=[at.label for _, at in tested],
             )
         )
     return sides
 
 
+def _without(side: Sequence[At], other: Sequence[At]) -> list[At]:
+    """What of `side` is of no person of `other`."""
+    persons = {at.person for _, at in other} - {""}
+    return [(scan, at) for scan, at in side if at.person not in persons]
+
+
+def persons_in_several_folds(placed: Mapping[str, Placed]) -> set[str]:
+    """Who was examined more than once and has images in more than one fold."""
+    folds: dict[str, set[int]] = defaultdict(set)
+    for at in placed.values():
+        folds[at.person].add(at.fold)
+    return {person for person, own in folds.items() if person and len(own) > 1}
+
+
 def read_folds(path: Path = TABLE) -> dict[str, Placed]:
-    """Where every file stands that has a fold, by `Scan.name`."""
+    """Where every file stands, by `Scan.name`."""
     with path.open(encoding="utf-8", newline="") as file:
         return {
             row["file"]: Placed(
                 int(row["fold"]),
                 LABELS.index(row["label"]),
                 row["conflict"] == "1",
+                row["person"],
             )
             for row in csv.DictReader(file)
         }
@@ -143,5 +164,5 @@ def write_folds(placed: Mapping[str, Placed], path: Path = TABLE) -> None:
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for name, entry in placed.items():
-            writer.writerow((name, entry.fold, LABELS[entry.label], int(entry.conflict)))
+        for name, at in placed.items():
+            writer.writerow((name, at.fold, LABELS[at.label], int(at.conflict), at.person))

@@ -17,8 +17,11 @@ from train.data.duplicates import Pairs, connected_groups, related_groups
 SHOWN_PAIRS = 12
 
 
-def audit(scans: Sequence[Scan], pairs: Pairs, slices: Mapping[str, Slice]) -> dict[str, Any]:
-    """Count what the pairs show, and with `slices` how well they were found."""
+def audit(
+    scans: Sequence[Scan], pairs: Pairs, slices: Mapping[str, Slice], persons: Mapping[str, str]
+) -> dict[str, Any]:
+    """Count what the pairs show, and with `slices` and `persons` how well they were found, and how
+    many Testing images are copies or of persons of Training."""
     labels = np.array([scan.label for scan in scans])
     testing = np.array([scan.part == "Testing" for scan in scans])
     across = testing[pairs.first] != testing[pairs.second]
@@ -40,7 +43,7 @@ def audit(scans: Sequence[Scan], pairs: Pairs, slices: Mapping[str, Slice]) -> d
     }
     if slices:
         figures["search"] = _search_quality(_indices(scans, slices), pairs)
-        related = related_groups(scans, pairs, slices)
+        related = related_groups(scans, pairs, persons)
         trained = np.isin(related, related[~testing]) & testing
         figures["testing_related_to_training"] = {
             name: int((trained & (labels == i)).sum()) for i, name in enumerate(LABELS)
@@ -67,10 +70,10 @@ def _indices(scans: Sequence[Scan], slices: Mapping[str, Slice]) -> np.ndarray:
 
 
 def write_table(
-    scans: Sequence[Scan], pairs: Pairs, slices: Mapping[str, Slice], path: Path
+    scans: Sequence[Scan], pairs: Pairs, persons: Mapping[str, str], path: Path
 ) -> None:
     """A line an image: its group, its most similar duplicate, whether labels conflict, and the
-    group of scans that may be of one patient (without `slices` the same groups)."""
+    group of scans that are not independent of each other (without `persons` the same groups)."""
     nearest: dict[int, tuple[float, int]] = {}
     conflicts = set()
     for first, second, similarity in zip(
@@ -83,7 +86,7 @@ def write_table(
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("file", "group", "duplicate_of", "similarity", "conflict", "related"))
-        groups = connected_groups(pairs, len(scans)), related_groups(scans, pairs, slices)
+        groups = connected_groups(pairs, len(scans)), related_groups(scans, pairs, persons)
         for i, (scan, group, related) in enumerate(zip(scans, *groups, strict=True)):
             similarity, other = nearest.get(i, (None, None))
             writer.writerow(

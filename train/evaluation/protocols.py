@@ -5,14 +5,16 @@ A test side is looked at once, after everything was chosen on the validation sid
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
+from sklearn.metrics import precision_recall_fscore_support
 
-from serve.names import NOTUMOR
+from serve.names import LABELS, NOTUMOR, TUMOURS
 from train.data.br35h import Unseen
 from train.data.dataset import Scan, Slice
 from train.data.duplicates import Pairs, related_groups
@@ -92,7 +94,7 @@ def unseen_collection(scans: Sequence[Scan], unseen: Unseen, train: Trainer) -> 
 
 
 def protocol_figures(
-    tested: Tested, scans: Sequence[Scan], pairs: Pairs, slices: Mapping[str, Slice]
+    tested: Tested, scans: Sequence[Scan], pairs: Pairs, persons: Mapping[str, str]
 ) -> dict[str, Any]:
     """`train.evaluation.scoring.score` of the calibrated answers, and the accuracy's interval.
 
@@ -100,12 +102,67 @@ def protocol_figures(
         tested: the answers.
         scans: the whole dataset.
         pairs: the near-duplicates in it.
-        slices: by `Scan.name`; what may be of one patient is one group of the interval.
+        persons: who is on a scan, by `Scan.name`; one person is one group of the interval.
     """
-    groups = dict(zip((s.name for s in scans), related_groups(scans, pairs, slices), strict=True))
+    groups = dict(zip((s.name for s in scans), related_groups(scans, pairs, persons), strict=True))
     right = tested.probabilities.argmax(1) == tested.labels
     interval = accuracy_interval(right, np.array([groups[scan.name] for scan in tested.scans]))
     return score(tested.labels, tested.calibrated) | {"accuracy_ci": interval}
+
+
+def by_patient(tested: Tested, persons: Mapping[str, str]) -> dict[str, Any]:
+    """Accuracy by patient: the class of the largest mean of the log probabilities over a person's
+    images.
+
+    Returns:
+        accuracy and patients, the number of persons.
+    """
+    images: dict[str, list[int]] = defaultdict(list)
+    for i, scan in enumerate(tested.scans):
+        if person := persons.get(scan.name):
+            images[person].append(i)
+    log_probabilities = log_softmax(tested.logits / tested.temperature, axis=1)
+    right = [
+        log_probabilities[own].mean(axis=0).argmax() == tested.labels[own[0]]
+        for own in images.values()
+    ]
+    return {"accuracy": float(np.mean(right)), "patients": len(right)}
+
+
+def as_papers_count(
+    tested: Tested, slices: Mapping[str, Slice], persons: Mapping[str, str]
+) -> dict[str, Any]:
+    """The figures that papers on the collection's own folds report: three classes, and each slice
+    once (as its unmirrored image where there is one).
+
+    Returns:
+        accuracy, accuracy_ci (over persons), images, and per_class.CLASS.{precision, recall, f1}.
+    """
+    chosen: dict[int, int] = {}
+    for i, scan in enumerate(tested.scans):
+        known = slices.get(scan.name)
+        if known and (known.index not in chosen or not known.mirrored):
+            chosen[known.index] = i
+    images = list(chosen.values())
+    answers = np.array(TUMOURS)[tested.logits[images][:, TUMOURS].argmax(axis=1)]
+    labels = tested.labels[images]
+    groups = np.array([persons[tested.scans[i].name] for i in images])
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        labels, answers, labels=TUMOURS, zero_division=0
+    )
+    return {
+        "images": len(images),
+        "accuracy": float((answers == labels).mean()),
+        "accuracy_ci": accuracy_interval(answers == labels, groups),
+        "per_class": {
+            LABELS[label]: {
+                "precision": float(precision[i]),
+                "recall": float(recall[i]),
+                "f1": float(f1[i]),
+            }
+            for i, label in enumerate(TUMOURS)
+        },
+    }
 
 
 def without_copies(tested: Tested, scans: Sequence[Scan], pairs: Pairs) -> dict[str, Any]:

@@ -58,13 +58,14 @@ def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
 def accuracy_interval(right: np.ndarray, groups: np.ndarray) -> list[float]:
     """95 % confidence interval of the accuracy, by the bootstrap over groups.
 
-    Whole groups are drawn with replacement, since images of one group (copies, neighbouring
-    slices) are not independent. Efron and Tibshirani, "An introduction to the bootstrap", 1993;
+    Whole groups are drawn with replacement, since images of one group (copies, slices of
+    one person) are not independent. Efron and Tibshirani, "An introduction to the bootstrap", 1993;
     percentile interval.
 
     Args:
         right: bool (N,).
-        groups: int (N,), see `train.data.duplicates.related_groups`.
+        groups: (N,), of anything that can be told apart, see
+            `train.data.duplicates.related_groups`.
     """
     _, group = np.unique(groups, return_inverse=True)
     sizes = np.bincount(group)

@@ -51,7 +51,14 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.history = _read_log(folder / "history.csv")
+        self.lock = FileLock(folder / "lock")  # of who trains
+        self.history: list[dict[str, float]] = []
+        self.read()
+
+    def read(self) -> None:
+        """Take up the epochs that have happened, in other processes, too."""
+        with self.lock:
+            self.history = _read_log(self.folder / "history.csv")
 
     @property
     def best(self) -> int:
@@ -117,7 +124,8 @@ def train_epochs(
         epochs, patience: see `Run.finished`.
         seed: of dropout, with the epoch's number.
     """
-    with FileLock(run.folder / "lock"):
+    with run.lock:
+        run.read()  # another process may have been at it meanwhile
         averaged = isinstance(network.optimizer, AveragingAdam)
         if run.history:
             print(f"resuming after epoch {len(run.history)} of {epochs}")

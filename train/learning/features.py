@@ -137,7 +137,7 @@ class FeatureCache:
         self._cut_torn_end()
         with (
             self._rows_path.open("ab") as rows,
-            self._index_path.open("a", encoding="utf-8") as index,
+            self._index_path.open("a", encoding="utf-8", newline="\n") as index,
             tqdm(total=len(items), desc="features", unit="view", delay=1) as bar,
         ):
             for batch in _batches(items, BATCH):
@@ -155,7 +155,7 @@ class FeatureCache:
         """Leave only whole rows and whole index lines, as many of the one as of the other."""
         index = [_line(view, crc) for view, crc in self._index()]
         with (
-            self._index_path.open("a", encoding="utf-8") as lines,
+            self._index_path.open("a", encoding="utf-8", newline="\n") as lines,
             self._rows_path.open("ab") as rows,
         ):
             lines.truncate(len("".join(index)))

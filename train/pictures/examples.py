@@ -3,8 +3,8 @@ tumour, distorted, and where its evidence should lie.
 
 What is drawn depends on the seed, the scan, the number of its view and the scans that lend it
 tumours and grey levels: those of the training side that are in the same fold of
-train/patient_folds.csv. So a patient's tumour never gets to another side of the `patient`
-protocol, and all of its trainings share their views.
+train/patient_folds.csv, of persons who are in no other. So a patient's tumour never gets to
+another side of the `patient` protocol, and all of its trainings share their views.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from joblib import Parallel, cpu_count, delayed
 from serve.measures import covered
 from serve.names import INPUT_SIZE, MAP_CELLS, NOTUMOR, TUMOURS
 from train.data.dataset import Scan
-from train.data.folds import NOWHERE, read_folds
+from train.data.folds import NOWHERE, persons_in_several_folds, read_folds
 from train.data.outlines import Outline
 from train.network.class_maps import MAPS
 from train.pictures.counterfactual import paste_tumour, patch_tissue, remove_tumour
@@ -87,9 +87,11 @@ class Examples:
     ) -> None:
         self._outlines, self._recipe, self._seed = outlines, recipe, seed
         self._folds = read_folds()
+        roaming = persons_in_several_folds(self._folds)
         lenders: dict[int, list[Scan]] = defaultdict(list)
         for scan in training:
-            lenders[self._fold(scan)].append(scan)
+            if scan.name not in self._folds or self._folds[scan.name].person not in roaming:
+                lenders[self._fold(scan)].append(scan)
         self._pools = {fold: self._pool(scans) for fold, scans in lenders.items()}
 
     def source(self, scan: Scan, view: int) -> str:

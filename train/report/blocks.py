@@ -6,58 +6,70 @@ They stand between marks that name them: <!-- figures: NAME --> ... <!-- end of 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from serve.artifacts import MODELS
+from serve.artifacts import METRICS_NAME, MODELS
 from serve.command import UserError
-from train.report.quality import attention, audit, honest, kaggle, protocols, refusal, seed
+from train.report.quality import attention, audit, honest, kaggle, papers, protocols, refusal, seed
 from train.report.speed import cold_start, folder, int8, parity, serving, speed, training
 from train.report.writing import NOT_MEASURED
+
+Block = Callable[[dict[str, Any]], str]
 
 README, CARD = MODELS.parent / "README.md", MODELS / "README.md"
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 
-BLOCKS: dict[str, Callable[[dict[str, Any]], str]] = {
-    block.__name__: block
-    for block in (
-        audit,
-        kaggle,
-        seed,
-        honest,
-        cold_start,
-        training,
-        parity,
-        int8,
-        speed,
-        folder,
-        serving,
-        protocols,
-        attention,
-        refusal,
-    )
+# Every block, and the sections of metrics.json that it quotes.
+BLOCKS: dict[str, tuple[Block, tuple[str, ...]]] = {
+    "audit": (audit, ("audit",)),
+    "kaggle": (kaggle, ("protocols.kaggle", "benchmark.peer", "benchmark.cold_start")),
+    "seed": (seed, ("protocols.seed",)),
+    "honest": (honest, ("protocols.patient", "protocols.collection", "attention", "ood")),
+    "papers": (papers, ("protocols.patient.papers",)),
+    "cold_start": (cold_start, ("benchmark.cold_start",)),
+    "training": (training, ("benchmark.training",)),
+    "parity": (parity, ("export.float32",)),
+    "int8": (int8, ("export.int8",)),
+    "speed": (speed, ("benchmark.speed",)),
+    "folder": (folder, ("benchmark.folder",)),
+    "serving": (serving, ("serving",)),
+    "protocols": (protocols, ("protocols",)),
+    "attention": (attention, ("attention",)),
+    "refusal": (refusal, ("ood",)),
 }
 
 
 def render(name: str, metrics: dict[str, Any]) -> str:
-    """The text of a block, NOT_MEASURED where the metrics lack what it quotes.
+    """The text of a block, NOT_MEASURED where the metrics lack a section that it quotes.
 
     Raises:
-        UserError: there is no such block.
+        UserError: there is no such block, or a section lacks a figure.
     """
     if name not in BLOCKS:
         raise UserError(f"a mark names a block that does not exist: {name}")
-    block = BLOCKS[name]
+    block, sections = BLOCKS[name]
+    if not all(_is_measured(metrics, section) for section in sections):
+        return NOT_MEASURED
     try:
         return block(metrics)
-    except KeyError:
-        return NOT_MEASURED
+    except KeyError as error:
+        raise UserError(f"block {name}: {METRICS_NAME} has no figure {error}") from error
+
+
+def _is_measured(metrics: Mapping[str, Any], section: str) -> bool:
+    part: Any = metrics
+    for key in section.split("."):
+        if key not in part:
+            return False
+        part = part[key]
+    return True
 
 
 def fill(text: str, metrics: dict[str, Any]) -> str:
     """Replace what stands between the marks by what the metrics say.
 
     Raises:
-        UserError: a mark names no block.
+        UserError: a mark names no block, or see `render`.
     """
     return BLOCK.sub(lambda match: match[1] + render(match[2], metrics) + match[3], text)

@@ -19,6 +19,14 @@ NOTEBOOK = {
     "accuracy_above_90": 0.983,
 }
 
+# Accuracy on whole slices of the figshare collection, three classes, on its author's folds, as the
+# papers report it.
+PAPERS = {
+    "Cheng et al., PLoS ONE 2015, with the tumour's outline given": 0.9128,
+    "Swati et al., Computerized Medical Imaging and Graphics 2019, VGG19": 0.9482,
+    "Deepak and Ameer, Computers in Biology and Medicine 2019, GoogLeNet": 0.971,
+}
+
 # The main figures: a group stands between two rules of the picture.
 LOWER, UPPER = "accuracy, lower bound", "accuracy, upper bound"  # 95 % confidence interval
 ACCURACY = "accuracy (95 % interval)"  # as it is printed

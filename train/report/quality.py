@@ -12,6 +12,7 @@ from train.report.figures import (
     CONFIDENT,
     NOTEBOOK,
     OVERALL,
+    PAPERS,
     main_figures,
     rows_of,
     texts_of,
@@ -33,7 +34,7 @@ def audit(metrics: dict[str, Any]) -> str:
     )
     if related := figures.get("testing_related_to_training"):
         text += (
-            f" Together with slices that may be of a patient in the training folder "
+            f" Together with slices of persons who are in the training folder, too, "
             f"{related['all']:,} test images are not independent of it."
         )
     return f"{text}\n"
@@ -95,7 +96,8 @@ def honest(metrics: dict[str, Any]) -> str:
     rows = rows_of(list(_honest_figures(metrics)), columns)
     if own := metrics["protocols"].get("published"):
         text = (
-            f"of them, the {own['images']:,} that the file in models/ was not trained on: that file"
+            f"the file in models/ itself, on the {own['images']:,} scans of persons of whom it was "
+            "trained on nothing"
         )
         figures = f"{percent(own['accuracy'])} ({interval(own)})"
         rows.insert(1, [text, figures, *([UNKNOWN] * (len(columns) - 1))])
@@ -121,6 +123,10 @@ def _honest_figures(part: dict[str, Any]) -> dict[str, str]:
         "accuracy on patients never seen (95 % interval)": (
             f"{percent(patient['accuracy'])} ({interval(patient)})"
         ),
+        "by patient: mean of the log probabilities over a person's images": (
+            f"{percent(patient['by_patient']['accuracy'])} of "
+            f"{patient['by_patient']['patients']} persons"
+        ),
         "answers above 90 % confidence that are right (share of images with such an answer)": (
             f"{percent(above['accuracy_above_90'])} ({percent(above['share_above_90'])})"
         ),
@@ -129,6 +135,20 @@ def _honest_figures(part: dict[str, Any]) -> dict[str, str]:
         "Grad-CAM's maximum lies on the tumour, where its class is right": percent(pointing["all"]),
         **{f"of them, {name}": percent(pointing[name]) for name in (LABELS[i] for i in TUMOURS)},
     }
+
+
+def papers(metrics: dict[str, Any]) -> str:
+    """The way that papers on the figshare collection's own folds count, beside theirs."""
+    ours = metrics["protocols"]["patient"]["papers"]
+    rows = [(name, percent(accuracy)) for name, accuracy in PAPERS.items()]
+    rows.append(
+        (f"here, the `{DEFAULT_RECIPE}` recipe", f"{percent(ours['accuracy'])} ({interval(ours)})")
+    )
+    header = (f"three classes, {ours['images']:,} slices, each once", "accuracy")
+    recalls = ", ".join(
+        f"{name} {percent(own['recall'])}" for name, own in ours["per_class"].items()
+    )
+    return f"{table(header, rows)}\nRecall here: {recalls}.\n"
 
 
 def protocols(metrics: dict[str, Any]) -> str:

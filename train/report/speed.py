@@ -63,7 +63,7 @@ def int8(metrics: dict[str, Any]) -> str:
         )
     ]
     return (
-        table((f"{figures['images']:,} test images", "float32", "int8"), rows)
+        table((f"{figures['images']:,} scans never seen", "float32", "int8"), rows)
         + f"\n{percent(figures['same_class'])} of them get the same class from both.\n"
     )
 

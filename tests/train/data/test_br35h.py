@@ -21,6 +21,7 @@ def test_a_folder_without_the_images_is_an_error(tmp_path):
         read_br35h(tmp_path, [])
 
 
+@pytest.mark.slow
 @needs_dataset
 def test_copies_are_on_neither_side():
     scans = find_all_scans(DATASET)

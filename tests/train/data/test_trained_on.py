@@ -9,7 +9,9 @@ import pytest
 from serve.artifacts import MODELS
 from serve.command import UserError
 from serve.trained_on import TrainedOn, read_trained_on, write_trained_on
-from train.data.dataset import UNKNOWN_TUMOUR
+from tests.conftest import DATASET, needs_dataset
+from train.data.dataset import UNKNOWN_TUMOUR, find_all_scans
+from train.data.duplicates import find_pairs
 from train.data.folds import FOLD, Sides, patient_sides, read_folds
 from train.data.trained_on import record_sides, recorded_sides
 
@@ -57,3 +59,24 @@ def test_the_committed_checkpoint_left_patients_out(placed_scans):
     assert all(parts)
     assert sum(map(len, parts)) == len(set.union(*parts)) == len(read_trained_on(MODELS))
     assert sides.labels == [read_folds()[scan.name].label for scan in sides.tested]
+
+
+def test_the_committed_model_is_tested_on_nobody_that_it_knows():
+    placed = read_folds()
+    persons = {
+        side: {placed[row.file].person for row in read_trained_on() if row.side == side} - {""}
+        for side in ("training", "validation", "test")
+    }
+    assert all(persons.values())
+    assert not persons["test"] & (persons["training"] | persons["validation"])
+
+
+@pytest.mark.slow
+@needs_dataset
+def test_the_committed_model_is_tested_on_no_copy_of_what_it_knows():
+    side_of = {row.file: row.side for row in read_trained_on()}
+    scans = find_all_scans(DATASET)
+    pairs = find_pairs(scans)
+    for first, second in zip(pairs.first, pairs.second, strict=True):
+        sides = {side_of.get(scans[i].name) for i in (first, second)}
+        assert "test" not in sides or len(sides) == 1

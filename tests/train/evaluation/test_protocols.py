@@ -10,12 +10,14 @@ import pytest
 
 from serve.names import NOTUMOR
 from train.data.br35h import Unseen
-from train.data.dataset import UNKNOWN_TUMOUR, Scan
+from train.data.dataset import UNKNOWN_TUMOUR, Scan, Slice
 from train.data.duplicates import Pairs
 from train.data.folds import FOLD, patient_sides
 from train.evaluation import protocols
 from train.evaluation.predictions import Tested as Answers
 from train.evaluation.protocols import (
+    as_papers_count,
+    by_patient,
     cross_validation,
     protocol_figures,
     published_split,
@@ -118,3 +120,36 @@ def test_copies_widen_the_interval():
         protocol_figures(tested, scans, pairs, {})["accuracy_ci"] for pairs in (pairs_of(), copies)
     )
     assert grouped[0] < alone[0] < 0.8 < alone[1] < grouped[1]
+
+
+def test_a_patients_images_answer_together():
+    scans = [scan_of(name, "Training", 0) for name in "abcde"]
+    labels = np.array([0, 0, 0, 1, 1])
+    logits = np.eye(4)[[0, 1, 1, 1, 3]] * [[5], [1], [1], [9], [5]]  # a outweighs b and c, d e
+    tested = Answers(scans, labels, logits, np.ones((5, 1)))
+    persons = {scan.name: person for scan, person in zip(scans, "ppprr", strict=True)}
+    assert by_patient(tested, persons) == {"accuracy": 1, "patients": 2}
+    del persons[scans[0].name]
+    assert by_patient(tested, persons) == {"accuracy": 0.5, "patients": 2}
+
+
+def test_papers_count_each_slice_once_in_three_classes():
+    scans = [scan_of(name, "Training", 0) for name in "abcdn"]
+    labels = np.array([0, 0, 1, 3, NOTUMOR])
+    logits = np.zeros((5, 4))
+    logits[:, NOTUMOR] = 9  # not an answer there
+    logits[[0, 1, 2, 3], [1, 0, 1, 1]] = 5  # of a and b, one slice, b counts; d is wrong
+    tested = Answers(scans, labels, logits, np.ones((5, 1)))
+    slices = {
+        scans[0].name: Slice(1, 0, mirrored=True),
+        scans[1].name: Slice(1, 0, mirrored=False),
+        scans[2].name: Slice(2, 1, mirrored=True),
+        scans[3].name: Slice(3, 3, mirrored=False),
+    }
+    persons = dict(zip(slices, "ppqr", strict=True))
+    figures = as_papers_count(tested, slices, persons)
+    assert (figures["images"], figures["accuracy"]) == (3, pytest.approx(2 / 3))
+    assert figures["per_class"].keys() == {"glioma", "meningioma", "pituitary"}
+    assert figures["per_class"]["meningioma"] == pytest.approx(
+        {"precision": 0.5, "recall": 1, "f1": 2 / 3}
+    )

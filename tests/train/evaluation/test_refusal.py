@@ -47,6 +47,7 @@ def test_refusal_by_hand():
     assert figures["scans_refused"] == 0
 
 
+@pytest.mark.slow
 def test_noise_is_less_like_the_scans_than_a_scan(small_dataset, base_weights, tmp_path):
     recipe = RECIPES["seed"]
     prefix = frozen_prefix(build_model(recipe.network, base_weights))

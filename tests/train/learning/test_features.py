@@ -138,6 +138,7 @@ def test_an_interrupted_extraction_resumes(make, few):
         "junk",
     ],
 )
+@pytest.mark.slow
 def test_damage_is_found_and_mended(damage, lost, make, few):
     cache = make()
     good = stored(cache, few)

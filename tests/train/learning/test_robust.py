@@ -12,6 +12,8 @@ from train.learning import epochs
 from train.learning.training import Fit, fit, predict_logits
 from train.recipes import RECIPES, RobustRecipe
 
+pytestmark = pytest.mark.slow
+
 RECIPE = RobustRecipe(learning_rate=1e-4, batch_size=8, epochs=3)
 
 

@@ -37,6 +37,7 @@ def explained(model, features) -> dict[str, np.ndarray]:
     return explained_suffix(trainable_suffix(model)).predict_on_batch(features)
 
 
+@pytest.mark.slow
 def test_equal_to_gradient_tape(model, pixels, explained):
     network = keras.Model(
         model.inputs[0], [model.get_layer("block5_conv3").output, model.get_layer("logits").output]

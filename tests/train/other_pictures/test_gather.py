@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from PIL import Image
 
 from train.other_pictures import __main__ as command
@@ -21,6 +22,7 @@ def contents(folder):
     }
 
 
+@pytest.mark.slow
 def test_made_pictures_open_and_are_the_same_twice(tmp_path):
     counts = gather(MADE, tmp_path / "first")
     assert tuple(counts) == MADE
@@ -48,3 +50,12 @@ def test_absent_packages_are_named_and_the_rest_is_gathered(tmp_path, monkeypatc
     assert printed.err.splitlines().count(line) == len(TAKEN) + 1
     assert "0 photographs" in printed.out
     assert "1 kinds" in printed.out
+
+
+def test_namesakes_of_one_kind_are_all_kept(tmp_path, monkeypatch):
+    def shades():
+        return (("a.png", Image.new("RGB", (120, 120), colour)) for colour in ("red", "blue"))
+
+    monkeypatch.setattr("train.other_pictures.gather.KINDS", {"shades": shades})
+    assert gather(["shades"], tmp_path) == {"shades": 2}
+    assert {path.name for path in (tmp_path / "shades").iterdir()} == {"a.png", "a_2.png"}

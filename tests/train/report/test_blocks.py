@@ -17,6 +17,8 @@ MEASURED = (
     "audit",
     "kaggle",
     "seed",
+    "honest",
+    "papers",
     "cold_start",
     "training",
     "parity",
@@ -64,7 +66,7 @@ def test_recipes_stand_side_by_side():
 
 def test_an_audit_without_slices_says_what_it_found():
     metrics = read_metrics()
-    assert "may be of a patient" in render("audit", metrics)
+    assert "slices of persons" in render("audit", metrics)
     del metrics["audit"]["testing_related_to_training"]
     assert render("audit", metrics).endswith("two different labels.\n")
 
@@ -78,6 +80,16 @@ def test_a_changed_figure_changes_the_readme():
 @pytest.mark.parametrize("name", BLOCKS)
 def test_a_block_without_its_figures_says_so(name):
     assert NOT_MEASURED in fill(page_of(name), {})
+
+
+def test_a_figure_that_is_called_otherwise_is_an_error():
+    metrics = read_metrics()
+    figures = metrics["export"]["float32"]
+    figures["probabilitys"] = figures.pop("probabilities")
+    with pytest.raises(
+        UserError, match=r"block parity: metrics\.json has no figure 'probabilities'"
+    ):
+        render("parity", metrics)
 
 
 def test_a_mark_that_names_no_block_is_an_error():

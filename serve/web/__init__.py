@@ -1,0 +1,1 @@
+"""The page that needs no server: made by build.py, shown by server.py."""
