@@ -16,6 +16,7 @@ from .command import UserError, one_line
 from .formats.raster import ImageSource, describe, load_pixels
 from .providers import CPU, Device, choose_provider
 from .runtime import ort
+from .track_record import TrackRecord, read_track_record
 
 NAMED_MODELS = {"fp32": ONNX_NAME, "int8": INT8_NAME}
 BATCH = 8
@@ -38,6 +39,7 @@ class Prediction:
     confidence: float  # that probability, 0 to 1
     probabilities: dict[str, float]  # of every class, in the model's order
     brain_mri: bool  # False: so unlike the training scans that the class means nothing
+    unsure: bool  # True: answers of such a confidence were too often wrong (the track record)
     ood_score: float  # how unlike, from 0; about 1 for a scan
     model: str  # name of the ONNX file
     provider: str  # ONNX Runtime execution provider that ran
@@ -86,6 +88,7 @@ class BrainTumorClassifier:
         self.input_size = int(metadata["input_size"])
         self.temperature = float(metadata["temperature"])
         self.ood_threshold = float(metadata["ood_threshold"])
+        self.track_record = _track_record(metadata, path)
         self.metadata = metadata
 
     @classmethod
@@ -205,11 +208,20 @@ class BrainTumorClassifier:
             confidence=row[best],
             probabilities=dict(zip(self.labels, row, strict=True)),
             brain_mri=score <= self.ood_threshold,
+            unsure=self.track_record.unsure(row[best]),
             ood_score=score,
             model=self.model,
             provider=self.provider,
             milliseconds=milliseconds,
         )
+
+
+def _track_record(metadata: dict[str, str], path: Path) -> TrackRecord:
+    """What the file's confidences have meant; nothing is known of a file without the property."""
+    try:
+        return read_track_record(metadata.get("track_record", "{}"))
+    except UserError as error:
+        raise ModelError(f"{path}: {error} in its metadata") from None
 
 
 def _open_session(path: Path, provider: str, threads: int | None) -> ort.InferenceSession:

@@ -37,8 +37,10 @@ from .classifier import BATCH, BrainTumorClassifier, Prediction
 from .command import UserError, one_line
 from .formats.raster import SUFFIXES, InvalidImageError, load_image, load_pixels
 from .gradcam import Engine, Explain, explainer
+from .measures import in_100
 from .overlay import overlay, with_colour_bar
 from .progress import ProgressBar
+from .track_record import TrackRecord
 
 PROGRESS_FROM = 21  # images
 HUB = "hub:"  # in front of a model's repository on the Hugging Face Hub
@@ -227,9 +229,9 @@ def overlay_name(path: str) -> str:
 class _Lines:
     """A readable line an image."""
 
-    def __init__(self, calibrated: bool, threshold: float) -> None:
+    def __init__(self, calibrated: bool, threshold: float, record: TrackRecord) -> None:
         self._note = "" if calibrated else " (uncalibrated)"
-        self._threshold = threshold
+        self._threshold, self._record = threshold, record
 
     def __call__(self, answer: Answer) -> None:
         if isinstance(answer, Prediction) and not answer.brain_mri:
@@ -239,7 +241,15 @@ class _Lines:
             )
         elif isinstance(answer, Prediction):
             shares = "  ".join(f"{name} {p:.1%}" for name, p in answer.probabilities.items())
-            print(f"{answer.path}: {answer.label} {answer.confidence:.1%}{self._note}  [{shares}]")
+            unsure = "unsure, perhaps " if answer.unsure else ""
+            print(
+                f"{answer.path}: {unsure}{answer.label} {answer.confidence:.1%}{self._note}  "
+                f"[{shares}]{self._meaning(answer.confidence)}"
+            )
+
+    def _meaning(self, confidence: float) -> str:
+        found = self._record.at(confidence)
+        return f"  such answers: {in_100(found.share)} in 100 right" if found else ""
 
 
 def _json_line(answer: Answer) -> None:
@@ -269,7 +279,7 @@ def _writer(
         return _json_line
     if args.csv:
         return _Table(stack.enter_context(_open_table(args.csv)), classifier.labels)
-    return _Lines(classifier.temperature != 1, classifier.ood_threshold)
+    return _Lines(classifier.temperature != 1, classifier.ood_threshold, classifier.track_record)
 
 
 def _open_table(path: str) -> TextIO:

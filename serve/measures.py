@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .names import CELL, MAP_CELLS
@@ -67,3 +69,10 @@ def percent(share: float, digits: int = 1) -> str:
     if 1 - least / 200 <= share < 1:
         return f"over {100 - least:.{digits}f}\u00a0%"
     return f"{share * 100:.{digits}f}\u00a0%"
+
+
+def in_100(share: float) -> str:
+    """A share as a whole number of a hundred; never 100 or 0 where it is not all or none."""
+    if not 0 < share < 1:
+        return f"{share * 100:.0f}"
+    return str(min(max(math.floor(share * 100 + 0.5), 1), 99))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .command import UserError
+from .measures import in_100, percent
 
 PATIENTS, HOSPITALS = "patients", "hospitals"
 GROUPS = (PATIENTS, HOSPITALS)  # patients never seen of the own collection, other hospitals' scans
@@ -97,6 +98,19 @@ def read_track_record(text: str) -> TrackRecord:
     return TrackRecord(groups)
 
 
+def meaning(found: Bin | None) -> str:
+    """How often answers of such a confidence were right, in a sentence; "" where nobody knows."""
+    if found is None:
+        return ""
+    low, high = (percent(bound, 0) for bound in found.interval)
+    span = f"{percent(found.low, 0)} to" if found.low else "up to"
+    return (
+        f"Of answers this confident, {in_100(found.share)} in 100 were right on patients that this "
+        f"model had never seen (95\u00a0% interval {low} to {high}; {found.answers:,} answers of "
+        f"{span} {percent(found.high, 0)} confidence)."
+    )
+
+
 def bins_of(answers: Iterable[tuple[float, bool]]) -> list[Bin]:
     """Bins with whole percents as bounds, each of `FEWEST` answers or more, from the most confident
     down; the last reaches to 0 and takes in what is left.
@@ -109,11 +123,11 @@ def bins_of(answers: Iterable[tuple[float, bool]]) -> list[Bin]:
         percents.setdefault(min(int(confidence * 100), 99), []).append(right)
     bins: list[Bin] = []
     high, pending = 100, []
-    for percent in range(99, -1, -1):
-        pending += percents.get(percent, [])
+    for low in range(99, -1, -1):
+        pending += percents.get(low, [])
         if len(pending) >= FEWEST:
-            bins.append(Bin(percent / 100, high / 100, len(pending), sum(pending)))
-            high, pending = percent, []
+            bins.append(Bin(low / 100, high / 100, len(pending), sum(pending)))
+            high, pending = low, []
     if bins or pending:
         last = bins.pop() if bins else Bin(0, 1, 0, 0)
         bins.append(Bin(0, last.high, last.answers + len(pending), last.right + sum(pending)))

@@ -15,9 +15,7 @@ from ..classifier import Prediction
 from ..formats.raster import InvalidImageError
 from ..overlay import overlay
 from .analysis import Analyser
-from .track_record import TrackRecord
 from .uploads import received, received_all, refuse_addresses
-from .words import is_unsure
 
 PREDICTED = "predicted"
 EXAMPLE = FileData(path="scan.jpg", orig_name="scan.jpg").model_dump()  # of the documentation
@@ -56,12 +54,11 @@ class Explained(TypedDict):
     maps: dict[str, list[list[float]]]  # of every class: Grad-CAM, 14 rows of 14, 0 to 1
 
 
-def add_endpoints(analyser: Analyser, record: TrackRecord, queue: dict[str, Any]) -> None:
+def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
     """Add the endpoints to the `gr.Blocks` that is being built; none shows on the page.
 
     Args:
         analyser: answers.
-        record: says which answers are unsure.
         queue: how many may run at once, for every endpoint's event.
     """
 
@@ -72,7 +69,7 @@ def add_endpoints(analyser: Analyser, record: TrackRecord, queue: dict[str, Any]
         brain_mri is false, the picture is unlike a brain MRI and the class means nothing;
         where unsure is true, answers of such a confidence were too often wrong.
         """
-        return _answer(analyser.predict(received(scan)), record)
+        return _answer(analyser.predict(received(scan)))
 
     def explain(scan: File, label: str = PREDICTED) -> tuple[Explained, Image.Image]:
         """Classify one picture and say where each class's evidence lies (Grad-CAM).
@@ -86,7 +83,7 @@ def add_endpoints(analyser: Analyser, record: TrackRecord, queue: dict[str, Any]
         found = analyser.analyse(upload.image(), upload.name)
         shown = found.prediction.label if label == PREDICTED else label
         maps = {name: one.tolist() for name, one in found.maps.items()}
-        result = Explained(answer=_answer(found.prediction, record), engine=found.engine, maps=maps)
+        result = Explained(answer=_answer(found.prediction), engine=found.engine, maps=maps)
         return result, overlay(found.scan, found.maps[shown])
 
     def predict_batch(scans: list[File]) -> list[Answer | Failure]:
@@ -94,7 +91,7 @@ def add_endpoints(analyser: Analyser, record: TrackRecord, queue: dict[str, Any]
         return [
             Failure(file=one.name, error=one.reason)
             if isinstance(one, InvalidImageError)
-            else _answer(one, record)
+            else _answer(one)
             for one in analyser.predict_all(received_all(scans), lambda _: None)
         ]
 
@@ -132,7 +129,7 @@ def _friendly(function: Callable[..., T]) -> Callable[..., T]:
     return wrapped
 
 
-def _answer(prediction: Prediction, record: TrackRecord) -> Answer:
+def _answer(prediction: Prediction) -> Answer:
     return Answer(
         file=prediction.path,
         label=prediction.label,
@@ -143,7 +140,7 @@ def _answer(prediction: Prediction, record: TrackRecord) -> Answer:
         model=prediction.model,
         provider=prediction.provider,
         milliseconds=prediction.milliseconds,
-        unsure=is_unsure(prediction, record),
+        unsure=prediction.unsure,
     )
 
 

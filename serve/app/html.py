@@ -18,9 +18,9 @@ from ..formats.raster import InvalidImageError
 from ..measures import percent
 from ..names import INTENDED_USE
 from ..overlay import colour_bar, heat_layer
+from ..track_record import TrackRecord
 from . import words as text
 from .analysis import Analysis
-from .track_record import TrackRecord
 from .uploads import MAX_BYTES, MOST_FILES
 
 SCAN_SIZE = 640  # pixels, the longer side of the scan as it is shown
@@ -94,7 +94,7 @@ def answer(prediction: Prediction, record: TrackRecord) -> str:
     return (
         f'<section class="answer" aria-live="polite">{warning}'
         f'<p class="file">{escape(prediction.path)}</p>'
-        f"<h2>{text.heading(prediction, record)}</h2>"
+        f"<h2>{text.heading(prediction)}</h2>"
         f'<p class="confidence"><strong>{percent(prediction.confidence)}</strong> '
         f"confidence{', calibrated' if prediction.brain_mri else ''}</p>{_bars(prediction)}"
         f'<p class="record">{text.what_it_rests_on(prediction, record)}</p></section>'
@@ -127,16 +127,14 @@ def viewer(analysis: Analysis, metrics: dict[str, Any]) -> str:
     )
 
 
-def table(
-    answers: Sequence[Prediction | InvalidImageError], labels: Sequence[str], record: TrackRecord
-) -> str:
+def table(answers: Sequence[Prediction | InvalidImageError], labels: Sequence[str]) -> str:
     """A row for every file, and a link that saves them as CSV; no copy stays on the server."""
     columns = ["File", "Class", "Confidence", *map(_column, labels), "Note"]
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    rows = "".join(_row(one, labels, record) for one in answers)
+    rows = "".join(_row(one, labels) for one in answers)
     failed = sum(isinstance(one, InvalidImageError) for one in answers)
     summary = f"{len(answers) - failed} of {len(answers)} files answered."
-    link = base64.b64encode(_csv(answers, labels, record).encode("utf-8-sig")).decode()
+    link = base64.b64encode(_csv(answers, labels).encode("utf-8-sig")).decode()
     return (
         f'<section class="files" aria-live="polite"><p>{summary} <a download="answers.csv" '
         f'href="data:text/csv;base64,{link}">Download as CSV</a></p>'
@@ -162,11 +160,11 @@ def _column(label: str) -> str:
     return text.class_noun(label).capitalize()
 
 
-def _row(one: Prediction | InvalidImageError, labels: Sequence[str], record: TrackRecord) -> str:
+def _row(one: Prediction | InvalidImageError, labels: Sequence[str]) -> str:
     if isinstance(one, InvalidImageError):
         cells = ["", "", *("" for _ in labels), escape(one.reason)]
         return _cells(one.name, cells, ' class="failed"')
-    note = _note(one, record)
+    note = _note(one)
     if not one.brain_mri:
         return _cells(one.path, ["none", "", *("" for _ in labels), note], "")
     shares = [percent(one.probabilities[label]) for label in labels]
@@ -180,18 +178,16 @@ def _cells(name: str, cells: Sequence[str], attributes: str) -> str:
     return f'<tr{attributes}><th scope="row">{escape(name)}</th>{rest}</tr>'
 
 
-def _note(prediction: Prediction, record: TrackRecord) -> str:
+def _note(prediction: Prediction) -> str:
     if not prediction.brain_mri:
         return "does not look like a brain MRI"
-    if text.is_unsure(prediction, record):
+    if prediction.unsure:
         first, second = map(text.class_noun, text.likeliest(prediction)[:2])
         return f"unsure: {first} or {second}"
     return ""
 
 
-def _csv(
-    answers: Sequence[Prediction | InvalidImageError], labels: Sequence[str], record: TrackRecord
-) -> str:
+def _csv(answers: Sequence[Prediction | InvalidImageError], labels: Sequence[str]) -> str:
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(["file", "class", "confidence", *labels, "note"])
@@ -199,11 +195,11 @@ def _csv(
         if isinstance(one, InvalidImageError):
             writer.writerow([one.name, "", "", *("" for _ in labels), one.reason])
         elif not one.brain_mri:
-            writer.writerow([one.path, "", "", *("" for _ in labels), _note(one, record)])
+            writer.writerow([one.path, "", "", *("" for _ in labels), _note(one)])
         else:
             shares = [f"{one.probabilities[label]:.6f}" for label in labels]
             confidence = f"{one.confidence:.6f}"
-            writer.writerow([one.path, one.label, confidence, *shares, _note(one, record)])
+            writer.writerow([one.path, one.label, confidence, *shares, _note(one)])
     return file.getvalue()
 
 

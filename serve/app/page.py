@@ -26,7 +26,6 @@ from . import html
 from . import words as text
 from .analysis import Analyser
 from .endpoints import add_endpoints
-from .track_record import TrackRecord, read_track_record
 from .uploads import MAX_BYTES, Upload, received, received_all, refuse_addresses
 
 STYLE = Path(__file__).with_name("style.css")
@@ -85,23 +84,23 @@ def main() -> None:
 
 def build(analyser: Analyser) -> gr.Blocks:
     """The page and its endpoints."""
-    record, metrics = read_track_record(), read_metrics()
+    metrics = read_metrics()
     with gr.Blocks(
         title=text.TITLE, analytics_enabled=False, delete_cache=SWEEP, fill_width=True
     ) as demo:
         gr.HTML(html.HEADER, apply_default_css=False)
         with gr.Tab("Classify a scan"):
-            _classify_tab(analyser, record, metrics)
+            _classify_tab(analyser, metrics)
         with gr.Tab("Several files"):
-            _files_tab(analyser, record)
+            _files_tab(analyser)
         with gr.Tab("About the model"):
             _about_tab()
-        add_endpoints(analyser, record, AT_ONCE)
+        add_endpoints(analyser, AT_ONCE)
         demo.unload(_forget(demo))
     return demo
 
 
-def _classify_tab(analyser: Analyser, record: TrackRecord, metrics: dict[str, Any]) -> None:
+def _classify_tab(analyser: Analyser, metrics: dict[str, Any]) -> None:
     threshold = analyser.classifier.ood_threshold
     names = [(text.class_noun(label).capitalize(), label) for label in analyser.classifier.labels]
     files = sorted(EXAMPLES.glob("*.jpg"))
@@ -145,7 +144,7 @@ def _classify_tab(analyser: Analyser, record: TrackRecord, metrics: dict[str, An
             return no_answer(html.refusal(found, threshold), refused=upload)
         return (
             None,
-            html.answer(prediction, record),
+            html.answer(prediction, analyser.classifier.track_record),
             gr.Button(visible=False),
             gr.Column(visible=True),
             html.viewer(found, metrics),
@@ -177,7 +176,7 @@ def _classify_tab(analyser: Analyser, record: TrackRecord, metrics: dict[str, An
     opacity.change(None, opacity, js=SET_OPACITY)
 
 
-def _files_tab(analyser: Analyser, record: TrackRecord) -> None:
+def _files_tab(analyser: Analyser) -> None:
     labels = analyser.classifier.labels
     box = refuse_addresses(
         gr.File(label="Scans", file_count="multiple", height=190, elem_id="files-box")
@@ -189,7 +188,7 @@ def _files_tab(analyser: Analyser, record: TrackRecord) -> None:
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Outputs:
         found = analyser.predict_all(received_all(files), progress)
-        return None, html.table(found, labels, record)
+        return None, html.table(found, labels)
 
     box.upload(
         classify,

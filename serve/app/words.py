@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 from typing import Any
 
 from ..artifacts import MODELS
 from ..classifier import Prediction
-from ..measures import percent
-from .track_record import ENOUGH, Bin, TrackRecord
+from ..measures import in_100
+from ..track_record import ENOUGH, TrackRecord, meaning
 
 TITLE = "Brain tumour MRI classifier"
 CLASSES = {
@@ -71,17 +70,12 @@ def class_noun(label: str) -> str:
     return class_name(label).lower().removesuffix(" found")
 
 
-def heading(prediction: Prediction, record: TrackRecord) -> str:
+def heading(prediction: Prediction) -> str:
     """The answer, in as many words as it deserves."""
-    if is_unsure(prediction, record):
+    if prediction.unsure:
         first, second = (class_noun(label) for label in likeliest(prediction)[:2])
         return f"Unsure: {first} or {second}"
     return class_name(prediction.label)
-
-
-def is_unsure(prediction: Prediction, record: TrackRecord) -> bool:
-    """Whether answers of such a confidence were too often wrong to stand by one class."""
-    return prediction.confidence < record.unsure_below
 
 
 def likeliest(prediction: Prediction) -> list[str]:
@@ -93,28 +87,12 @@ def what_it_rests_on(prediction: Prediction, record: TrackRecord) -> str:
     """What such a confidence has meant, and why no single class is named where none is."""
     if not prediction.brain_mri:
         return "Confidence was measured on brain MRI only; here it says nothing."
-    sentences = [_what_it_has_meant(record.at(prediction.confidence))]
-    if is_unsure(prediction, record):
+    sentences = [meaning(record.at(prediction.confidence))]
+    if prediction.unsure:
         sentences.append(
-            f"Below {percent(record.unsure_below, 0)} confidence fewer than {in_100(ENOUGH)} in "
-            "100 answers were right on such patients, so no single class is named."
+            f"That may be fewer than {in_100(ENOUGH)} in 100, so no single class is named."
         )
     return " ".join(sentences)
-
-
-def _what_it_has_meant(found: Bin | None) -> str:
-    """How often answers of such a confidence were right, or "" where nothing was measured."""
-    if found is None:
-        return ""
-    span = (
-        f"{percent(found.low, 0)} to {percent(found.high, 0)}"
-        if found.low
-        else f"under {percent(found.high, 0)}"
-    )
-    return (
-        f"Of answers this confident, {in_100(found.share)} in 100 were right on patients the "
-        f"models had never seen ({found.answers:,} answers of {span} confidence)."
-    )
 
 
 def how_to_read_map(label: str, attention: dict[str, Any]) -> str:
@@ -143,13 +121,6 @@ def how_to_read_map(label: str, attention: dict[str, Any]) -> str:
         f"{reading} {advice}: the brightest lay on it in {in_100(hits['all'])} of 100 scans "
         f"that were answered rightly ({', '.join(asides)})."
     )
-
-
-def in_100(share: float) -> str:
-    """A share as a whole number of a hundred; never 100 or 0 where it is not all or none."""
-    if not 0 < share < 1:
-        return f"{share * 100:.0f}"
-    return str(min(max(math.floor(share * 100 + 0.5), 1), 99))
 
 
 def model_card(models: Path = MODELS) -> list[str | tuple[str, Path]]:

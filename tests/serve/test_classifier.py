@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -12,6 +13,8 @@ from PIL import Image
 
 from serve import BrainTumorClassifier, InvalidImageError, ModelError
 from serve.artifacts import INT8_NAME, MODELS, ONNX_NAME
+from serve.track_record import ENOUGH, FEWEST
+from serve.trained_on import files_of
 from tests.conftest import label_of
 
 LABELS = ("glioma", "meningioma", "notumor", "pituitary")
@@ -38,6 +41,35 @@ def test_prediction_is_frozen_and_complete(classifier, scans):
     assert answer.milliseconds > 0
     with pytest.raises(FrozenInstanceError):
         answer.label = "notumor"
+
+
+def test_the_file_says_what_its_confidences_have_meant(classifier, scans):
+    (bins,) = classifier.track_record.groups.values()
+    assert all(one.answers >= FEWEST for one in bins)
+    assert sum(one.answers for one in bins) == len(files_of("test"))
+    for answer in classifier.predict(scans):
+        found = classifier.track_record.at(answer.confidence)
+        assert answer.unsure == (found.interval[0] < ENOUGH)
+
+
+def with_record(record: str | None, folder: Path) -> Path:
+    model = onnx.load(MODELS / INT8_NAME)
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    del properties["track_record"]
+    onnx.helper.set_model_props(model, properties | ({"track_record": record} if record else {}))
+    onnx.save(model, folder / INT8_NAME)
+    return folder / INT8_NAME
+
+
+def test_a_file_without_a_record_is_never_unsure(scans, tmp_path):
+    classifier = BrainTumorClassifier(with_record(None, tmp_path))
+    assert classifier.track_record.groups == {}
+    assert not any(answer.unsure for answer in classifier.predict(scans))
+
+
+def test_another_record_is_no_record(tmp_path):
+    with pytest.raises(ModelError, match=r"no track record .* in its metadata"):
+        BrainTumorClassifier(with_record("[1]", tmp_path))
 
 
 def test_every_kind_of_source_gives_the_same_answer(classifier, scans):

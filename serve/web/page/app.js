@@ -1,6 +1,7 @@
 // What the page shows and does. The model runs in worker.js.
 
 import { SCALE, drawHeat } from "./heat.js";
+import { binOf, isUnsure, meaning } from "./record.js";
 
 const PLAIN_WORDS = {
   glioma: "Glioma",
@@ -13,7 +14,7 @@ const LONGEST_SIDE = 640; // of the drawn scan, in pixels; the model gets the wh
 const at = (id) => document.getElementById(id);
 const worker = new Worker("worker.js", { type: "module" });
 
-let model; // {labels, oodThreshold}, once it is loaded
+let model; // {labels, oodThreshold, bins}, once it is loaded
 let asked = { id: 0 }; // the picture that was chosen last: {id, name, started}
 let maps = []; // Grad-CAM of each class, for that picture
 
@@ -89,6 +90,7 @@ function showReady(metadata, threads) {
   model = {
     labels: JSON.parse(metadata.labels),
     oodThreshold: Number(metadata.ood_threshold.replace("inf", "Infinity")),
+    bins: JSON.parse(metadata.track_record ?? "{}").patients ?? [],
   };
   at("progress").hidden = true;
   at("status").textContent = asked.id ? "Looking at the scan …" : "Ready. Choose a scan.";
@@ -129,8 +131,10 @@ function showAnswer({ probabilities, cam, oodScore }) {
     at("verdict").textContent = "This does not look like a brain MRI.";
     at("note").textContent = "So no class is given.";
   } else {
-    at("verdict").textContent = plain(model.labels[best]);
-    at("note").textContent = `${percent(probabilities[best])} confidence, calibrated`;
+    const bin = binOf(model.bins, probabilities[best]);
+    at("verdict").textContent = isUnsure(bin) ? unsure(probabilities) : plain(model.labels[best]);
+    at("note").textContent =
+      `${percent(probabilities[best])} confidence, calibrated. ${meaning(bin)}`;
     showDetails(probabilities, cam, best);
   }
   at("answer").dataset.answer = JSON.stringify({
@@ -139,6 +143,13 @@ function showAnswer({ probabilities, cam, oodScore }) {
     oodScore,
     seconds,
   });
+}
+
+/** The two likeliest classes, where no single one can be named. */
+function unsure(probabilities) {
+  const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
+  const [first, second] = order.map((i) => plain(model.labels[i]).toLowerCase());
+  return `Unsure: ${first} or ${second}`;
 }
 
 function showDetails(probabilities, cam, best) {

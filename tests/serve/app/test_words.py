@@ -2,63 +2,49 @@
 
 from __future__ import annotations
 
-import csv
-
 import pytest
 
-from serve.app.track_record import ENOUGH, FEWEST, PREDICTIONS, TrackRecord, read_track_record
-from serve.app.words import heading, in_100, model_card, what_it_rests_on
+from serve.app.words import heading, model_card, what_it_rests_on
 from serve.classifier import Prediction
-from serve.measures import percent
+from serve.measures import in_100, percent
+from serve.track_record import PATIENTS, Bin, TrackRecord
+
+SURE, UNSURE = Bin(0.9, 1, 200, 190), Bin(0, 0.9, 120, 90)
+RECORD = TrackRecord({PATIENTS: [SURE, UNSURE]})
 
 
-def test_bins_are_those_of_the_published_predictions():
-    record = read_track_record()
-    with PREDICTIONS.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert sum(one.answers for one in record.bins) == len(rows)
-    assert all(one.answers >= FEWEST for one in record.bins)
-    labels = [name for name in rows[0] if name not in ("file", "label", "temperature")]
-    for one in record.bins:
-        inside = right = 0
-        for row in rows:
-            best = max(labels, key=lambda label: float(row[label]))
-            if one.low <= float(row[best]) and (float(row[best]) < one.high or one.high == 1):
-                inside += 1
-                right += best == row["label"]
-        assert (one.answers, one.right) == (inside, right)
+def answer_of(confidence: float) -> Prediction:
+    shares = {"glioma": 0.0, "meningioma": confidence, "notumor": 1 - confidence, "pituitary": 0.0}
+    return Prediction(
+        path="a.jpg",
+        label="meningioma",
+        confidence=confidence,
+        probabilities=shares,
+        brain_mri=True,
+        unsure=RECORD.unsure(confidence),
+        ood_score=1.0,
+        model="a.onnx",
+        provider="CPU",
+        milliseconds=1.0,
+    )
 
 
-def test_a_confidence_finds_its_bin():
-    record = TrackRecord([(0.955, True)] * 190 + [(0.951, False)] * 10 + [(0.4, False)] * 50)
-    sure = record.at(0.99)
-    assert (sure.low, sure.high, sure.answers, sure.share) == (0, 1, 250, 0.76)
-    record = TrackRecord([(0.955, True)] * 190 + [(0.951, False)] * 10 + [(0.4, False)] * 300)
-    assert record.at(0.97).share == 0.95
-    assert record.at(0.3).share == 0
-    assert record.unsure_below == 0.95
-
-
-def test_unsure_where_too_few_were_right():
-    record = read_track_record()
-    assert 0.25 < record.unsure_below < 1
-    assert all(one.share >= ENOUGH for one in record.bins if one.low >= record.unsure_below)
-    assert record.at(record.unsure_below - 0.001).share < ENOUGH
+def test_a_sure_answer_names_its_class_and_what_its_confidence_has_meant():
+    assert heading(answer_of(0.95)) == "Meningioma"
+    words = what_it_rests_on(answer_of(0.95), RECORD).replace("\u00a0", " ")
+    assert words.startswith("Of answers this confident, 95 in 100 were right on patients")
+    assert "(95 % interval 91 % to 97 %; 200 answers of 90 % to 100 % confidence)" in words
 
 
 def test_an_unsure_answer_names_the_two_likeliest_classes():
-    record = read_track_record()
-    first = record.unsure_below - 0.01
-    shares = {"glioma": 0.0, "meningioma": first, "notumor": 1 - first, "pituitary": 0.0}
-    answer = Prediction("a.jpg", "meningioma", first, shares, True, 1.0, "a.onnx", "CPU", 1.0)
-    assert heading(answer, record) == "Unsure: meningioma or no tumour"
-    assert "no single class is named" in what_it_rests_on(answer, record)
+    assert heading(answer_of(0.85)) == "Unsure: meningioma or no tumour"
+    words = what_it_rests_on(answer_of(0.85), RECORD)
+    assert "75 in 100" in words
+    assert words.endswith("That may be fewer than 80 in 100, so no single class is named.")
 
 
-def test_nothing_measured_nothing_said(tmp_path):
-    record = read_track_record(tmp_path / "none.csv")
-    assert record.at(0.9) is None
-    assert record.unsure_below == 0
+def test_nothing_measured_nothing_said():
+    assert what_it_rests_on(answer_of(0.95), TrackRecord()) == ""
 
 
 @pytest.mark.parametrize(
