@@ -19,6 +19,7 @@ def models(tmp_path) -> Path:
     for path in MODELS.iterdir():
         if path.is_file():
             shutil.copy(path, tmp_path)
+    shutil.copytree(MODELS / "predictions", tmp_path / "predictions")
     return tmp_path
 
 

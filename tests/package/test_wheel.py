@@ -185,6 +185,7 @@ def test_an_interrupt_is_status_130(installed, tmp_path):
             assert process.poll() is None
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
+        time.sleep(1)  # so that the end of its input, which follows, does not come first
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors

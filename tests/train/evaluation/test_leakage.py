@@ -48,7 +48,7 @@ def test_copies_mirrors_and_conflicts(scans, tmp_path):
         (scans[7].name, "wrong.jpg", False),
     }
     assert len(np.unique(connected_groups(pairs, len(found)))) == len(found) - 3
-    figures = audit(found, pairs, {})
+    figures = audit(found, pairs, {}, {})
     assert figures["conflicting_pairs"] == 1
     assert figures["testing_with_duplicate_in_training"]["all"] == 3
     shown = [(one.path.name, other.path.name) for one, other, *_ in worst_pairs(found, pairs)]

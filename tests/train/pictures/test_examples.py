@@ -70,7 +70,7 @@ def test_processes_draw_the_same_in_order(training, outlines):
 
 
 def test_tumours_and_grey_levels_come_from_the_same_fold(training, outlines, monkeypatch):
-    placed = {scan.name: Placed(i % 2, scan.label, False) for i, scan in enumerate(training)}
+    placed = {scan.name: Placed(i % 2, scan.label, False, "") for i, scan in enumerate(training)}
     monkeypatch.setattr("train.pictures.examples.read_folds", lambda: placed)
     examples = Examples(training, outlines, RECIPE, seed=1)
     alone = Examples(training[::2], outlines, RECIPE, seed=1)
@@ -99,3 +99,17 @@ def test_what_is_wanted_of_the_maps():
     assert (targets["maps"][2][TUMOURS] == -1).all()
     assert not targets["maps"][2][[NOTUMOR, UNKNOWN_TUMOUR]].any()
     assert not targets["maps"][3].any()
+
+
+def test_who_is_in_two_folds_lends_to_none(training, outlines, monkeypatch):
+    placed = {scan.name: Placed(0, scan.label, False, f"p{i}") for i, scan in enumerate(training)}
+    lender = training[0].name
+    apart = {"elsewhere.jpg": Placed(1, 0, False, placed[lender].person)}
+    scan = training[2]
+    monkeypatch.setattr("train.pictures.examples.read_folds", lambda: placed)
+    alike = Examples(training, outlines, RECIPE, seed=1).source(scan, 1)
+    monkeypatch.setattr("train.pictures.examples.read_folds", lambda: placed | apart)
+    without = Examples(training, outlines, RECIPE, seed=1).source(scan, 1)
+    assert without != alike
+    others = [one for one in training if one.name != lender]
+    assert Examples(others, outlines, RECIPE, seed=1).source(scan, 1) == without
