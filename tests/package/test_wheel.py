@@ -10,6 +10,7 @@ import sys
 import time
 import venv
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -179,13 +180,15 @@ def test_an_interrupt_is_status_130(installed, tmp_path):
     """While it waits for a picture: the table is opened when the model is loaded."""
     table = tmp_path / "answers.csv"
     command = [installed.program("brain-tumor-vgg16"), "--csv", table, "-"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stderr=pipe, text=True, env=clean()) as process:
+    options = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": clean()}
+    # a shell's background jobs, these tests perhaps among them, are started deaf to it
+    hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, preexec_fn=hear, **options) as process:
         while not table.exists():
             assert process.poll() is None
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        time.sleep(1)  # so that the end of its input, which follows, does not come first
+        time.sleep(1)  # so that its input does not end first
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors

@@ -83,6 +83,7 @@ def test_json_lines_of_a_folder(scans):
             "confidence",
             "probabilities",
             "brain_mri",
+            "unsure",
             "ood_score",
             "model",
             "provider",

@@ -53,7 +53,7 @@ def test_every_scan_gets_its_class(open_page, scans):
         assert page.locator(".answer h2").inner_text() == CLASSES[label_of(scan)]
         said = page.locator(".answer").inner_text()
         assert re.search(r"\d% confidence", said.replace("\u00a0", ""))
-        assert re.search(r"\d+ in 100 were right on patients the models had never seen", said)
+        assert re.search(r"\d+ in 100 were right on patients that this model had never seen", said)
         assert page.locator(".bars tbody tr").count() == 4
 
 
