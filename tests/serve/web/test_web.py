@@ -51,6 +51,7 @@ PLAIN_WORDS = {
 
 pytestmark = [
     pytest.mark.network,
+    pytest.mark.slow,
     pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js and npm"),
 ]
 

@@ -53,6 +53,7 @@ def test_a_scan_that_is_not_there_is_named(side, placed_scans, tmp_path):
         recorded_sides(placed_scans, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_committed_checkpoint_left_patients_out(placed_scans):
     sides = recorded_sides(placed_scans, MODELS)
     parts = [{scan.name for scan in s} for s in (sides.training, sides.validation, sides.tested)]
