@@ -61,13 +61,6 @@ class TrackRecord:
         found = self.at(confidence)
         return found is not None and found.interval[0] < ENOUGH
 
-    @property
-    def unsure_below(self) -> float:
-        """The confidence under which answers are unsure, 0 to 1."""
-        return max(
-            (b.high for b in self.groups.get(PATIENTS, []) if b.interval[0] < ENOUGH), default=0.0
-        )
-
     def to_json(self) -> str:
         """What `read_track_record` reads."""
         rows = {

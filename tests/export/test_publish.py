@@ -13,8 +13,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
-import venv
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -373,48 +371,3 @@ def test_other_files_are_not_deleted(project, empty_hub, tmp_path):
     error = error_of(publish(project, empty_hub, "--dry-run", "--output", str(tmp_path)))
     assert "has other files in it" in error
     assert note.read_text(encoding="utf-8") == "mine"
-
-
-@pytest.mark.network
-@pytest.mark.slow
-@pytest.mark.skipif(
-    not os.environ.get("BRAIN_TUMOR_SLOW"), reason="installs 1 GB; BRAIN_TUMOR_SLOW=1 runs it"
-)
-def test_the_folder_runs_in_an_environment_of_its_own(project, empty_hub, tmp_path):
-    """As the Space does: its requirements.txt, its app_file, and a call from outside."""
-    from gradio_client import Client, handle_file
-
-    publish(project, empty_hub, "--dry-run", "--output", str(tmp_path))
-    folder = tmp_path / "space"
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "-q", "-r", "requirements.txt"]
-    subprocess.run(install, cwd=folder, check=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_ANALYTICS_ENABLED": "False",
-    }
-    app = SpaceCard.load(folder / "README.md").data.app_file
-    with subprocess.Popen([python, app], cwd=folder, env=environment) as process:
-        try:
-            client = Client(wait_for(f"http://127.0.0.1:{port}", process))
-            scan = folder / "serve" / "app" / "examples" / "Te-gl_0010.jpg"
-            assert "glioma" in str(client.predict(handle_file(scan), api_name="/predict"))
-        finally:
-            process.terminate()
-
-
-def wait_for(url: str, process: subprocess.Popen, seconds: int = 180) -> str:
-    """`url`, once something listens there."""
-    host, port = url.removeprefix("http://").split(":")
-    for _ in range(seconds):
-        assert process.poll() is None, "the app has ended"
-        with socket.socket() as probe:
-            if not probe.connect_ex((host, int(port))):
-                return url
-        time.sleep(1)
-    raise AssertionError(f"nothing listens at {url}")

@@ -38,7 +38,6 @@ def test_unsure_is_where_the_interval_reaches_below_enough():
     record = TrackRecord({PATIENTS: [sure, unsure]})
     assert not record.unsure(0.95)
     assert record.unsure(0.89)
-    assert record.unsure_below == 0.9
     assert record.at(0.89) == unsure
     assert record.at(0.89, HOSPITALS) is None
     assert not TrackRecord().unsure(0.3)  # nothing was measured
