@@ -27,12 +27,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from export.metadata import of_model
 from export.speed import cold_start, peer, timing
 from export.speed.chart import plot_speed
 from export.speed.engines import ENGINES
-from serve.artifacts import EXAMPLES, METRICS_NAME, MODELS, ONNX_NAME, write_metrics
+from serve.artifacts import EXAMPLES, METRICS_NAME, MODELS, ONNX_NAME, sha256
 from serve.command import run
 from serve.formats.raster import load_pixels
+from serve.metrics import of_data, write_metrics
 from serve.names import INPUT_SIZE
 
 FOLDER_IMAGES = 1000
@@ -123,11 +125,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures["speed"] = measure_speed(args.peer)
     if args.data:
         figures["folder"] = measure_folder(args.data)
+    of = dict.fromkeys(figures, of_model(MODELS / ONNX_NAME))
     if args.data and args.peer:
         figures["peer"] = peer.accuracy_of(args.peer, args.data)
+        of["peer"] = of_data(sha256(path) for path, _ in peer.images_of(args.data))
     print(json.dumps(figures, indent=2))
     for name, value in figures.items():
-        write_metrics(MODELS, f"benchmark.{name}", value)
+        write_metrics(MODELS, f"benchmark.{name}", value, of[name])
     plot_speed(figures["speed"], MODELS / "report" / "benchmark.png")
     print(f"wrote benchmark of {MODELS / METRICS_NAME}")
     return 0

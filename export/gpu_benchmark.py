@@ -24,9 +24,11 @@ from onnx import TensorProto, helper, numpy_helper
 from tqdm import tqdm
 
 from export import graph
-from serve.artifacts import EXAMPLES, KERAS_NAME, METRICS_NAME, MODELS, ONNX_NAME, write_metrics
+from export.metadata import of_model
+from serve.artifacts import EXAMPLES, KERAS_NAME, METRICS_NAME, MODELS, ONNX_NAME
 from serve.command import run
 from serve.formats.raster import load_pixels
+from serve.metrics import write_metrics
 from serve.names import INPUT_SIZE
 from serve.providers import choose_provider
 
@@ -136,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     for row in figures["rows"]:
         print(f"{row['engine']:18} {row['batch']:4} {row['images_per_second']:9.1f} images/s")
-    write_metrics(MODELS, "benchmark.gpu", figures)
+    write_metrics(MODELS, "benchmark.gpu", figures, of_model(MODELS / ONNX_NAME))
     print(f"wrote benchmark.gpu of {MODELS / METRICS_NAME}")
     return 0
 

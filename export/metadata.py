@@ -8,15 +8,24 @@ from pathlib import Path
 
 import onnx
 
-from serve.artifacts import read_metrics, replacing, sha256
+from serve.artifacts import replacing, sha256
 from serve.command import UserError
+from serve.metrics import CHECKPOINT, read_metrics, require_current
 from serve.names import INPUT_SIZE, INTENDED_USE, LABELS, LICENSE
 from serve.track_record import PATIENTS, TrackRecord, bins_of
 
+# What the metadata quote, of what is measured on the checkpoint.
+QUOTED = ("model", "calibration.temperature", "ood", "protocols.published")
+
 
 def describe(checkpoint: Path, ood_threshold: float) -> dict[str, str]:
-    """The metadata properties for a checkpoint, its figures from the metrics.json beside it."""
-    metrics = read_metrics(checkpoint.parent)
+    """The metadata properties for a checkpoint, its figures from the metrics.json beside it.
+
+    Raises:
+        UserError: figures that they quote are of another checkpoint.
+    """
+    digest, metrics = sha256(checkpoint), read_metrics(checkpoint.parent)
+    require_current(metrics, digest, QUOTED)
     temperature = metrics.get("calibration", {}).get("temperature", 1.0)
     figures = {
         name: {key: protocol[key] for key in ("accuracy", "macro_f1")}
@@ -28,10 +37,12 @@ def describe(checkpoint: Path, ood_threshold: float) -> dict[str, str]:
         "input_size": str(INPUT_SIZE),
         "temperature": str(temperature),
         "ood_threshold": str(ood_threshold),
-        "track_record": track_record(checkpoint.parent).to_json(),
+        "track_record": (
+            track_record(checkpoint.parent) if "published" in figures else TrackRecord()
+        ).to_json(),
         "precision": "float32",
         "model_version": metrics.get("model", {}).get("version", "unknown"),
-        "source_sha256": sha256(checkpoint),
+        "source_sha256": digest,
         "metrics": json.dumps(figures),
         "license": LICENSE,
         "intended_use": INTENDED_USE,
@@ -67,6 +78,12 @@ def _answer(row: dict[str, str]) -> tuple[float, bool]:
 def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
     """The metadata properties that are in a model."""
     return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def of_model(onnx_file: Path) -> dict[str, str]:
+    """`of` what is measured on an ONNX file: the checkpoint that it is made of."""
+    model = onnx.load(onnx_file, load_external_data=False)
+    return {CHECKPOINT: metadata_of(model).get("source_sha256", "")}
 
 
 def beside(onnx_file: Path) -> Path:

@@ -3,8 +3,9 @@
 Static quantization of the float32 ONNX model with ONNX Runtime's own tools (QDQ), calibrated on
 scans of DIR/Training that the published model was trained on. Weights per channel, of 7 bits:
 with 8, the products of two neighbours saturate 16 bits on CPUs without VNNI. The first
-convolution, the last dense layer, Grad-CAM and the out-of-distribution score stay float32;
-tensors and metadata are those of the float32 model.
+convolution, what the hidden layer gives, the last dense layer, Grad-CAM and the
+out-of-distribution score stay float32; tensors and metadata are those of the float32 model. The
+hidden layer's bias is corrected by what rounding adds on the calibration scans.
 
 Afterwards both models answer for the scans that the published model never saw (with --slices and
 --masks the pointing game, too), which is for reporting only, and for the track record in the
@@ -22,6 +23,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -41,10 +43,11 @@ from export.float32_against_int8 import (
     same_class,
     track_record,
 )
-from export.metadata import metadata_of, write_beside
-from serve.artifacts import INT8_NAME, MODELS, ONNX_NAME, replacing, write_metrics
+from export.metadata import QUOTED, metadata_of, of_model, write_beside
+from serve.artifacts import INT8_NAME, METRICS_NAME, MODELS, ONNX_NAME, replacing
 from serve.command import UserError, run
 from serve.formats.raster import SUFFIXES, load_image
+from serve.metrics import CHECKPOINT, read_metrics, require_current, write_metrics
 from serve.names import LABELS
 from serve.trained_on import files_of
 
@@ -93,9 +96,6 @@ def scans_of(folder: Path) -> list[Path]:
 
 def quantize(float32: onnx.ModelProto, scans: Sequence[Path]) -> onnx.ModelProto:
     """The float32 model of the contract -> the int8 one."""
-    nodes = float32.graph.node
-    layers = [node.name for node in nodes if node.op_type == "Conv"][1:]
-    layers += [node.name for node in nodes if node.op_type == "MatMul" and "hidden" in node.name]
     with TemporaryDirectory() as temporary:
         wide, narrow = Path(temporary) / "float32.onnx", Path(temporary) / "int8.onnx"
         onnx.save(graph.widen_float16(float32), wide)
@@ -109,14 +109,52 @@ def quantize(float32: onnx.ModelProto, scans: Sequence[Path]) -> onnx.ModelProto
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_quantize=layers,
+            nodes_to_quantize=_layers(float32),
+            extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
         )
         quantized = onnx.load(narrow)
+        _correct_bias(quantized, onnx.load(wide), scans)
     result = graph.stamp(
         graph.store_float16(quantized), metadata_of(float32) | {"precision": "int8"}
     )
     onnx.checker.check_model(result, full_check=True)
     return result
+
+
+def _layers(float32: onnx.ModelProto) -> list[str]:
+    """All convolutions but the first, each with its ReLU and its pooling: so activations are
+    rounded once, after the ReLU, and in steps half as wide; and the hidden layer."""
+    trunk = [node for node in float32.graph.node if "block" in node.name]
+    first = next(i for i, node in enumerate(trunk) if node.op_type == "Relu")
+    layers = [n.name for n in trunk[first + 1 :] if n.op_type in {"Conv", "Relu", "MaxPool"}]
+    return layers + [
+        n.name for n in float32.graph.node if n.op_type == "MatMul" and "hidden" in n.name
+    ]
+
+
+def _correct_bias(int8: onnx.ModelProto, float32: onnx.ModelProto, scans: Sequence[Path]) -> None:
+    """Take from the hidden layer's bias what rounding adds to the layer on average. Nagel et al.,
+    "Data-free quantization through weight equalization and bias correction", ICCV 2019.
+
+    Args:
+        int8: is changed.
+        float32: what it was made of.
+        scans: over which is averaged.
+    """
+    (add,) = [n for n in float32.graph.node if n.op_type == "Add" and "hidden" in n.name]
+    shift = _mean_of(add.output[0], int8, scans) - _mean_of(add.output[0], float32, scans)
+    (bias,) = [tensor for tensor in int8.graph.initializer if tensor.name in add.input]
+    corrected = onnx.numpy_helper.to_array(bias) - shift
+    bias.CopyFrom(onnx.numpy_helper.from_array(corrected.astype(np.float32), bias.name))
+
+
+def _mean_of(tensor: str, model: onnx.ModelProto, scans: Sequence[Path]) -> np.ndarray:
+    """A tensor's mean over scans, float32 (units,)."""
+    watched = onnx.ModelProto.FromString(model.SerializeToString())
+    watched.graph.output.append(onnx.ValueInfoProto(name=tensor))
+    session = ort.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
+    images = iter(Scans(scans).get_next, None)
+    return np.mean([session.run([tensor], image)[0][0] for image in images], axis=0)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -138,13 +176,14 @@ def make(model: Path, output: Path, data: Path, slices: Path | None, masks: Path
     """Write `output`, and what it is worth to the metrics.json beside it.
 
     Raises:
-        UserError: there is no model, there are no scans, or the answers differ too much;
-            what was at `output` is still there.
+        UserError: there is no model, there are no scans, figures that the metadata quote are of
+            another checkpoint, or the answers differ too much; what was at `output` is still there.
     """
     if output.resolve() == model.resolve():
         raise UserError(f"{output}: --output is --model, which must stay as it is")
     if not model.is_file():
         raise UserError(f"{model}: no such model (python -m export.to_onnx makes it)")
+    _require_current(model)
     learnt, unseen = (files_of(side, model.parent) for side in ("training", "test"))
     testing = sorted(path for path in (data / name for name in unseen) if path.is_file())
     if not testing:
@@ -172,8 +211,19 @@ def make(model: Path, output: Path, data: Path, slices: Path | None, masks: Path
         stamped = metadata_of(onnx.load(temporary)) | {"track_record": figures["track_record"]}
         onnx.save(graph.stamp(onnx.load(temporary), stamped), temporary)
     write_beside(output)
-    write_metrics(output.parent, "export.int8", figures)
+    write_metrics(output.parent, "export.int8", figures, of_model(output))
     print(f"wrote {output}, {output.stat().st_size / 1e6:.1f} MB")
+
+
+def _require_current(model: Path) -> None:
+    made_of, metrics = of_model(model)[CHECKPOINT], read_metrics(model.parent)
+    measured = metrics.get("model", {}).get("sha256", made_of)
+    if made_of != measured:
+        raise UserError(
+            f"{model}: made of the checkpoint {made_of[:12]}, {METRICS_NAME} has the model "
+            f"{measured[:12]} (python -m export.to_onnx makes it anew)"
+        )
+    require_current(metrics, made_of, (*QUOTED, "export.float32"))
 
 
 if __name__ == "__main__":

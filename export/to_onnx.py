@@ -20,11 +20,11 @@ from serve.artifacts import (
     ONNX_NAME,
     OOD_NAME,
     replacing,
-    write_metrics,
 )
 from serve.command import UserError, run
 from serve.detector import Detector, read_detector
 from serve.formats.raster import SUFFIXES
+from serve.metrics import of_checkpoint, write_metrics
 
 
 def build_graph(
@@ -47,8 +47,8 @@ def export(checkpoint: Path, output: Path, images: Sequence[Path]) -> None:
     """Write `output` if it agrees with `checkpoint` on every one of `images`.
 
     Raises:
-        UserError: the checkpoint cannot be read, or the two do not agree; what was at `output`
-            is still there.
+        UserError: the checkpoint cannot be read, figures that the metadata quote are of another
+            one, or the two do not agree; what was at `output` is still there.
     """
     if not checkpoint.is_file():
         raise UserError(f"{checkpoint}: no such checkpoint (python -m train.fit makes it)")
@@ -77,6 +77,7 @@ def export(checkpoint: Path, output: Path, images: Sequence[Path]) -> None:
         output.parent,
         "export.float32",
         {"images": parity.images, "bytes": output.stat().st_size, **parity.figures()},
+        of_checkpoint(checkpoint),
     )
     print(f"wrote {output}, {output.stat().st_size / 1e6:.1f} MB")
 

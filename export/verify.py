@@ -29,17 +29,18 @@ from serve.artifacts import (
     MODELS,
     ONNX_NAME,
     OOD_NAME,
-    read_metrics,
     sha256,
 )
-from serve.classifier import BrainTumorClassifier, ModelError
-from serve.command import run
+from serve.classifier import BrainTumorClassifier
+from serve.command import UserError, run
+from serve.contract import ModelError
 from serve.detector import read_detector
+from serve.metrics import read_metrics, stale_sections
 
 LARGEST = {KERAS_NAME: 100e6, ONNX_NAME: 100e6, INT8_NAME: 20e6}  # bytes
 INT8_TOLERANCE = 0.1  # of a probability
 
-UNREADABLE = (OSError, KeyError, ValueError, ModelError, ValidationError, DecodeError)
+UNREADABLE = (OSError, KeyError, ValueError, UserError, ModelError, ValidationError, DecodeError)
 
 Check = Callable[[Path], Iterator[str]]  # models -> what is wrong
 
@@ -49,6 +50,11 @@ def check_hashes(models: Path) -> Iterator[str]:
     found, measured = sha256(models / KERAS_NAME), read_metrics(models)["model"]["sha256"]
     if found != measured:
         yield f"{KERAS_NAME} is {found}, metrics.json is of {measured}"
+
+
+def check_figures(models: Path) -> Iterator[str]:
+    """all figures of a checkpoint are of this one"""
+    yield from stale_sections(read_metrics(models), sha256(models / KERAS_NAME))
 
 
 def check_sizes(models: Path) -> Iterator[str]:
@@ -110,6 +116,7 @@ def check_int8(models: Path) -> Iterator[str]:
 
 CHECKS: tuple[Check, ...] = (
     check_hashes,
+    check_figures,
     check_sizes,
     check_contract,
     check_metadata,

@@ -11,10 +11,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from serve.artifacts import METRICS_NAME, write_metrics
+from serve.artifacts import METRICS_NAME
 from serve.command import RESUMES, run
+from serve.metrics import write_metrics
 from train.arguments import add_options
+from train.evaluation.provenance import of_recipe
 from train.learning.speed import measure_epochs
+from train.recipes import BareRecipe
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "{views} views of {extraction_seconds_a_view:.1f} s each: {training_ratio:.2f} times "
         "faster.".format(**figures)
     )
-    write_metrics(args.output, "benchmark.training", figures)
+    write_metrics(args.output, "benchmark.training", figures, of_recipe(BareRecipe(), seed=0))
     print(f"wrote benchmark.training of {args.output / METRICS_NAME}")
     return 0
 

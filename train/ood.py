@@ -16,12 +16,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from serve.artifacts import KERAS_NAME, METRICS_NAME, OOD_NAME, write_metrics
+from serve.artifacts import KERAS_NAME, METRICS_NAME, OOD_NAME
 from serve.command import RESUMES, run
+from serve.metrics import of_checkpoint, write_metrics
 from train.arguments import add_options
 from train.data.br35h import read_br35h
 from train.data.dataset import find_all_scans
 from train.data.folds import FOLD, patient_sides
+from train.evaluation.provenance import of_data
 from train.evaluation.refusal import fit_to_sides, pooled_features, read_others, refusal
 from train.learning.features import FeatureCache
 from train.network.vgg16 import load_checkpoint, until_block4
@@ -56,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, value in figures.items():
         print(name, value)
     detector.save(args.output / OOD_NAME)
-    write_metrics(args.output, "ood", figures)
+    of = of_checkpoint(args.output / KERAS_NAME) | of_data([*scans, *tumours])
+    write_metrics(args.output, "ood", figures, of)
     print(f"wrote ood of {args.output / METRICS_NAME}")
     return 0
 

@@ -32,11 +32,14 @@ def version_of(python: Path) -> str:
     return done.stdout.strip()
 
 
+def images_of(data: Path) -> list[tuple[Path, str]]:
+    """All of `data`/Testing, each with its class."""
+    return [(path, name) for name in LABELS for path in sorted((data / "Testing" / name).iterdir())]
+
+
 def accuracy_of(python: Path, data: Path) -> dict[str, Any]:
     """Its accuracy on all of `data`/Testing."""
-    images = [
-        (path, name) for name in LABELS for path in sorted((data / "Testing" / name).iterdir())
-    ]
+    images = images_of(data)
     with subprocess.Popen(
         [python, "-c", PEER_CLASSES], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as peer:
@@ -46,4 +49,8 @@ def accuracy_of(python: Path, data: Path) -> dict[str, Any]:
             peer.stdin.flush()
             found.append(peer.stdout.readline().strip())
         peer.stdin.close()
-    return {"images": len(images), "accuracy": accuracy_score([c for _, c in images], found)}
+    return {
+        "version": version_of(python),
+        "images": len(images),
+        "accuracy": accuracy_score([c for _, c in images], found),
+    }

@@ -17,8 +17,9 @@ from export.float32_against_int8 import (
     same_class,
 )
 from export.metadata import metadata_of
-from serve.artifacts import INT8_NAME, MODELS, ONNX_NAME, read_metrics
+from serve.artifacts import INT8_NAME, MODELS, ONNX_NAME
 from serve.command import UserError
+from serve.metrics import CHECKPOINT, read_metrics, write_metrics
 from serve.trained_on import TrainedOn, write_trained_on
 
 
@@ -61,6 +62,10 @@ def test_quantizing_again_in_small(small_dataset, scans, model, monkeypatch, cap
     figures = read_metrics(output.parent)["export"]["int8"]
     assert figures["images"] == 16  # the test side
     made = onnx.load(output)
+    constants = {tensor.name: tensor for tensor in made.graph.initializer}
+    rounded = [node for node in made.graph.node if node.op_type == "QuantizeLinear"]
+    zeros = [onnx.numpy_helper.to_array(constants[node.input[2]]) for node in rounded]
+    assert len(rounded) >= 13 and not any(zeros)  # after the ReLU alone: nothing is negative
     beside = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
     assert beside == metadata_of(made)
     assert beside["track_record"] == figures["track_record"]
@@ -78,6 +83,23 @@ def test_the_float32_model_is_never_overwritten(small_dataset, model):
     with pytest.raises(UserError, match="--output is --model"):
         quantize.make(model, model.parent / "." / model.name, small_dataset, None, None)
     assert model.read_bytes() == before
+
+
+@pytest.mark.parametrize("section", ["protocols.published", "calibration.temperature"])
+def test_figures_of_another_checkpoint_are_refused(section, small_dataset, model):
+    made_of = metadata_of(onnx.load(model))["source_sha256"]
+    write_metrics(model.parent, "model", {"sha256": made_of}, {CHECKPOINT: made_of})
+    write_metrics(model.parent, section, {"accuracy": 1}, {CHECKPOINT: "0" * 64})
+    output = model.with_name(INT8_NAME)
+    with pytest.raises(UserError, match=rf"{section} is of the checkpoint 0{{12}}"):
+        quantize.make(model, output, small_dataset, None, None)
+    assert not output.exists()
+
+
+def test_a_model_made_of_another_checkpoint_is_refused(small_dataset, model):
+    write_metrics(model.parent, "model", {"sha256": "0" * 64}, {CHECKPOINT: "0" * 64})
+    with pytest.raises(UserError, match=r"export\.to_onnx makes it anew"):
+        quantize.make(model, model.with_name(INT8_NAME), small_dataset, None, None)
 
 
 def test_calibration_scans_are_spread_over_the_classes(small_dataset):

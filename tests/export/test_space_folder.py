@@ -41,7 +41,7 @@ def test_the_folder_runs_in_an_environment_of_its_own(tmp_path):
     with subprocess.Popen([python, app], cwd=folder, env=environment) as process:
         try:
             client = Client(wait_for(f"http://127.0.0.1:{port}", process))
-            scan = folder / "serve" / "app" / "examples" / "Te-gl_0010.jpg"
+            scan = folder / "serve" / "app" / "examples" / "Tr-gl_0044.jpg"
             assert "glioma" in str(client.predict(handle_file(scan), api_name="/predict"))
         finally:
             process.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import onnx
@@ -13,9 +14,11 @@ from PIL import Image
 
 from export import graph, to_onnx
 from export.keras_against_onnx import compare
-from serve.artifacts import INT8_NAME, KERAS_NAME, MODELS, ONNX_NAME, OOD_NAME, read_metrics, sha256
+from export.metadata import describe
+from serve.artifacts import INT8_NAME, KERAS_NAME, MODELS, ONNX_NAME, OOD_NAME, sha256
 from serve.command import UserError
 from serve.detector import read_detector
+from serve.metrics import CHECKPOINT, read_metrics, write_metrics
 from serve.names import LABELS
 from serve.trained_on import files_of
 from tests.conftest import DATASET, needs_dataset, run
@@ -121,6 +124,26 @@ def test_resize_in_the_graph_is_pillows(size, scans):
     (found,) = session.run(None, {"image": np.asarray(image)[None]})
     expected = np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR), np.float32)
     assert np.abs(found[0] - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("model", {"sha256": "0" * 64}),
+        ("protocols.published", {"accuracy": 1, "macro_f1": 1}),
+        ("calibration.temperature", 1.5),
+        ("ood", {"auroc": 1}),
+    ],
+)
+def test_figures_of_another_checkpoint_are_not_quoted(section, value, tmp_path):
+    checkpoint = tmp_path / KERAS_NAME
+    shutil.copy(MODELS / KERAS_NAME, checkpoint)
+    describe(checkpoint, 1.0)
+    write_metrics(tmp_path, "export.int8", {"images": 1}, {CHECKPOINT: "0" * 64})
+    describe(checkpoint, 1.0)  # does not quote that
+    write_metrics(tmp_path, section, value, {CHECKPOINT: "0" * 64})
+    with pytest.raises(UserError, match=rf"{section} is of the checkpoint 0{{12}}"):
+        describe(checkpoint, 1.0)
 
 
 TAMPERED = {

@@ -11,6 +11,13 @@ import pytest
 
 from export import verify
 from serve.artifacts import INT8_NAME, METRICS_NAME, MODELS, ONNX_NAME
+from serve.metrics import CHECKPOINT, OF_CHECKPOINT, read_metrics, write_metrics
+
+
+def section_of(metrics, name):
+    for key in name.split("."):
+        metrics = metrics[key]
+    return metrics
 
 
 @pytest.fixture
@@ -37,6 +44,17 @@ def test_another_checkpoint_is_found(models):
     metrics["model"]["sha256"] = "0" * 64
     (models / METRICS_NAME).write_text(json.dumps(metrics), encoding="utf-8")
     assert len(list(verify.check_hashes(models))) == 1
+
+
+@pytest.mark.parametrize("section", ["protocols.published", "export.float32", "ood"])
+def test_figures_of_another_checkpoint_are_named(section, models, monkeypatch, capsys):
+    measured = section_of(read_metrics(models), section)
+    write_metrics(models, section, measured, {CHECKPOINT: "0" * 64})
+    monkeypatch.setattr(verify, "CHECKS", (verify.check_hashes, verify.check_figures))
+    assert verify.verify(models) == 1
+    (problem,) = [line for line in capsys.readouterr().out.splitlines() if " is of " in line]
+    assert f"{section} is of the checkpoint 000000000000, not of " in problem
+    assert f"(python -m {OF_CHECKPOINT[section]} measures it)" in problem
 
 
 def test_changed_metadata_are_found(models):

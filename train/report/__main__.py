@@ -2,7 +2,7 @@
 
 Fills the tables of README.md and of the model card from models/metrics.json, and draws the
 pictures of models/report from the same file and from models/predictions. What was not measured
-yet is named on standard output.
+yet is named on standard output; figures of another checkpoint than the one in models/ are refused.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from serve.artifacts import MODELS, read_metrics, replacing
+from serve.artifacts import KERAS_NAME, MODELS, replacing, sha256
 from serve.command import run
+from serve.metrics import read_metrics, require_current
 from train.evaluation.predictions import PREDICTIONS, PROTOCOLS, Predictions, read_protocols
 from train.report.blocks import BLOCK, CARD, README, fill
 from train.report.plots import draw
@@ -42,8 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--csv", type=Path, metavar="DIR", help="write the tables behind the pictures there, too"
     )
     args = parser.parse_args(argv)
-    metrics = read_metrics()
-    tested = read_protocols(PREDICTIONS)
+    metrics = read_metrics(MODELS)
+    require_current(metrics, sha256(MODELS / KERAS_NAME))
+    measured = metrics.get("protocols", {})
+    tested = {name: own for name, own in read_protocols(PREDICTIONS).items() if name in measured}
     texts = {page: fill(page.read_text(encoding="utf-8"), metrics) for page in args.readme}
     for page, text in texts.items():
         with replacing(page) as temporary:

@@ -11,6 +11,7 @@ from typing import Any
 
 from serve.artifacts import METRICS_NAME, MODELS
 from serve.command import UserError
+from train.report.audits import copied
 from train.report.quality import attention, audit, honest, kaggle, papers, protocols, refusal, seed
 from train.report.speed import cold_start, folder, int8, parity, serving, speed, training
 from train.report.writing import NOT_MEASURED
@@ -22,8 +23,9 @@ BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", r
 
 # Every block, and the sections of metrics.json that it quotes.
 BLOCKS: dict[str, tuple[Block, tuple[str, ...]]] = {
-    "audit": (audit, ("audit",)),
-    "kaggle": (kaggle, ("protocols.kaggle", "benchmark.peer", "benchmark.cold_start")),
+    "audit": (audit, ("audit.pairs",)),
+    "copied": (copied, ("audit.against",)),
+    "kaggle": (kaggle, ("protocols.kaggle", "benchmark.peer")),
     "seed": (seed, ("protocols.seed",)),
     "honest": (honest, ("protocols.patient", "protocols.collection", "attention", "ood")),
     "papers": (papers, ("protocols.patient.papers",)),

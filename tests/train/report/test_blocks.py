@@ -6,8 +6,8 @@ import copy
 
 import pytest
 
-from serve.artifacts import read_metrics
 from serve.command import UserError
+from serve.metrics import read_metrics
 from train.recipes import DEFAULT_RECIPE
 from train.report.blocks import BLOCK, BLOCKS, CARD, README, fill, render
 from train.report.figures import main_figures
@@ -19,12 +19,9 @@ MEASURED = (
     "seed",
     "honest",
     "papers",
-    "cold_start",
     "training",
     "parity",
     "int8",
-    "speed",
-    "folder",
     "protocols",
 )
 

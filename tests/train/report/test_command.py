@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from serve.artifacts import read_metrics
+import shutil
+
+import pytest
+
+from serve.artifacts import KERAS_NAME, METRICS_NAME, MODELS
+from serve.command import UserError
+from serve.metrics import CHECKPOINT, read_metrics, write_metrics
 from tests.conftest import run
+from train.report import __main__ as command
 from train.report.blocks import BLOCKS, fill, render
 from train.report.writing import NOT_MEASURED
 
@@ -28,6 +35,21 @@ def test_the_command_writes_everything_and_names_what_is_missing(tmp_path):
     for name in BLOCKS:
         missing = render(name, metrics) == NOT_MEASURED
         assert (f"not measured yet: block {name}\n" in done.stdout) == missing
+
+
+@pytest.mark.parametrize("section", ["model", "protocols.published", "serving"])
+def test_figures_of_another_checkpoint_are_refused(section, tmp_path, monkeypatch):
+    models, page = tmp_path / "models", tmp_path / "page.md"
+    models.mkdir()
+    for name in (KERAS_NAME, METRICS_NAME):
+        shutil.copy(MODELS / name, models)
+    write_metrics(models, section, {"sha256": "0" * 64}, {CHECKPOINT: "0" * 64})
+    page.write_text(page_of("honest"), encoding="utf-8")
+    monkeypatch.setattr(command, "MODELS", models)
+    with pytest.raises(UserError, match=rf"{section} is of the checkpoint 0{{12}}, not of "):
+        command.main(["--readme", str(page), "--output", str(tmp_path / "report")])
+    assert page.read_text(encoding="utf-8") == page_of("honest")
+    assert not (tmp_path / "report").exists()
 
 
 def test_the_command_refuses_an_unknown_mark_and_writes_nothing(tmp_path):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from PIL import Image
 
-from serve.artifacts import MODELS, read_metrics
+from serve.artifacts import MODELS
+from serve.metrics import read_metrics
 from train.evaluation.predictions import PREDICTIONS, read_protocols
 from train.report.plots import PICTURES, draw
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from serve.artifacts import read_metrics
+from serve.metrics import read_metrics
 from serve.names import LABELS
 from train.evaluation.predictions import CURVE_POINTS, PREDICTIONS, read_protocols
 from train.report.tables import export
