@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from serve import BrainTumorClassifier
-from serve.artifacts import INT8_NAME, ONNX_NAME
+from serve.artifacts import EXAMPLES, INT8_NAME, ONNX_NAME
 from serve.command import UserError
 from serve.formats.raster import load_image
 from serve.names import INTENDED_USE
@@ -32,15 +32,17 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 WEB = ROOT / "serve" / "web"
 SITE = WEB / "site"
 PATIENCE = 120_000  # milliseconds
-EXAMPLES = {
-    "Te-gl_0010.jpg": "Glioma 1",
-    "Te-gl_0011.jpg": "Glioma 2",
-    "Te-me_0016.jpg": "Meningioma 1",
-    "Te-me_0017.jpg": "Meningioma 2",
-    "Te-no_0021.jpg": "No tumour 1",
-    "Te-no_0022.jpg": "No tumour 2",
-    "Te-pi_0014.jpg": "Pituitary 1",
-    "Te-pi_0015.jpg": "Pituitary 2",
+BUTTONS = {
+    "Te-gl_0235.jpg": "Glioma 2",
+    "Te-gl_0261.jpg": "Glioma 3",
+    "Tr-gl_0044.jpg": "Glioma 1",
+    "Tr-me_0089.jpg": "Meningioma 1",
+    "Tr-me_0269.jpg": "Meningioma 2",
+    "Tr-me_0314.jpg": "Meningioma 3",
+    "Tr-no_0745.jpg": "No tumour 1",
+    "Tr-no_0773.jpg": "No tumour 2",
+    "Tr-pi_0210.jpg": "Pituitary 1",
+    "Tr-pi_0345.jpg": "Pituitary 2",
 }
 PLAIN_WORDS = {
     "glioma": "Glioma",
@@ -54,6 +56,12 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js and npm"),
 ]
+
+
+@pytest.fixture(scope="session")
+def scans() -> list[Path]:
+    """The page's own examples."""
+    return sorted(EXAMPLES.iterdir())
 
 
 @dataclass
@@ -74,7 +82,7 @@ class Visit:
         return json.loads(self.page.locator("#answer").get_attribute("data-answer"))
 
     def example(self, name: str) -> dict:
-        return self.answer(self.page.get_by_role("button", name=EXAMPLES[name]).click)
+        return self.answer(self.page.get_by_role("button", name=BUTTONS[name]).click)
 
     def file(self, *paths: Path) -> dict:
         return self.answer(lambda: self.page.get_by_label("Choose a file").set_input_files(paths))
@@ -185,7 +193,7 @@ def test_a_file_that_is_no_picture_is_named(visited, tmp_path):
     visited.page.get_by_label("Choose a file").set_input_files(tmp_path / "words.jpg")
     message = visited.page.get_by_text("words.jpg: not a picture that this browser can read")
     message.wait_for()
-    assert visited.example("Te-gl_0010.jpg")["label"] == "glioma"
+    assert visited.example("Tr-gl_0044.jpg")["label"] == "glioma"
 
 
 def test_drag_and_drop(visited, scans):
@@ -204,7 +212,7 @@ def test_drag_and_drop(visited, scans):
 
 def test_the_last_picture_chosen_is_the_one_answered(visited):
     visited.page.get_by_role("button", name="Glioma 1").click()
-    assert visited.example("Te-no_0021.jpg")["label"] == "notumor"
+    assert visited.example("Tr-no_0745.jpg")["label"] == "notumor"
     visited.page.wait_for_timeout(500)
     assert "No tumour 1" in visited.page.get_by_role("status").inner_text()
 
@@ -233,7 +241,7 @@ def test_maps_are_drawn_as_in_python(visited, classifier, scans):
 
 
 def test_the_slider_sets_the_opacity_of_the_map(visited):
-    visited.example("Te-gl_0010.jpg")
+    visited.example("Tr-gl_0044.jpg")
     slider = visited.page.get_by_role("slider", name="Opacity of the map")
     for value, opacity in (("25", "0.25"), ("60", "0.6")):
         slider.fill(value)
@@ -243,7 +251,7 @@ def test_the_slider_sets_the_opacity_of_the_map(visited):
 def test_the_page_stays_alive_while_the_model_runs(visited):
     visited.page.evaluate("ticks = 0; ticking = setInterval(() => ticks++, 20)")
     visited.page.evaluate("ticks = 0")
-    visited.example("Te-me_0017.jpg")
+    visited.example("Tr-me_0314.jpg")
     assert visited.page.evaluate("clearInterval(ticking); ticks") >= 5
 
 
