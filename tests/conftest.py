@@ -22,6 +22,7 @@ DATASET = SHARED / "data" / "brain_tumor_mri"
 SLICES = SHARED / "data" / "figshare_slices.csv"
 PATIENTS = SHARED / "data" / "figshare_patients.csv"
 BR35H = SHARED / "data" / "br35h_tumour"
+COLLECTIONS = SHARED / "data" / "collections"
 CLASS_OF = {"gl": "glioma", "me": "meningioma", "no": "notumor", "pi": "pituitary"}
 
 BROWSER_FLAGS = (
@@ -49,6 +50,9 @@ sys.meta_path.insert(0, Hidden())
 
 needs_dataset = pytest.mark.skipif(
     not DATASET.is_dir(), reason="needs the whole dataset in ../shared/data"
+)
+needs_collections = pytest.mark.skipif(
+    not COLLECTIONS.is_dir(), reason="needs the collections in ../shared/data"
 )
 
 

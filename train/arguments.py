@@ -5,21 +5,41 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from serve.artifacts import MODELS
 from serve.command import UserError
+from train.data.collections import Collected, read_br35h_collection, read_collections
 from train.data.dataset import Scan, Slice, read_slices
 from train.data.outlines import Outline, figshare_outlines
 from train.data.patients import persons_on, read_patients
 from train.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 
+LARGEST_SEED = 2**32 - 1  # of NumPy and Keras
+
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not positive")
-    return value
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= LARGEST_SEED):
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to {LARGEST_SEED}")
+    return int(text)
+
+
+def _folder(text: str) -> Path:
+    """A folder that can be written, which is found out before anything is computed."""
+    path = Path(text)
+    try:
+        there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot write to {path}: {error.strerror}") from None
+    return path
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -43,15 +63,31 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "DIR",
         "help": "figshare_masks: the tumours' outlines, INDEX.png, with --slices",
     },
+    "--collections": {
+        "type": Path,
+        "metavar": "DIR",
+        "help": "other hospitals' scans, DIR/collections.csv: the broad recipe trains on them, "
+        "`unseen` and `hospitals` test on them",
+    },
+    "--br35h": {
+        "type": Path,
+        "metavar": "DIR",
+        "help": "br35h_tumour: tumours of a kind that is not known, one more collection",
+    },
     "--base-weights": {
         "type": Path,
         "metavar": "FILE",
         "help": "local copy of VGG16's ImageNet no-top .weights.h5 (default: Keras downloads it)",
     },
-    "--output": {"type": Path, "default": MODELS, "metavar": "DIR", "help": "default: models"},
+    "--output": {
+        "type": _folder,
+        "default": str(MODELS),
+        "metavar": "DIR",
+        "help": "default: models",
+    },
     "--cache": {
-        "type": Path,
-        "default": MODELS.parent / "cache",
+        "type": _folder,
+        "default": str(MODELS.parent / "cache"),
         "metavar": "DIR",
         "help": "features and checkpoints, 200 KB a view (default: cache)",
     },
@@ -61,7 +97,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": f"default: {DEFAULT_RECIPE}",
     },
     "--epochs": {"type": _positive, "metavar": "N", "help": "default: the recipe's"},
-    "--seed": {"type": int, "default": 0, "metavar": "N", "help": "default: 0"},
+    "--seed": {"type": _seed, "default": 0, "metavar": "N", "help": "default: 0"},
 }
 OF_A_TRAINING = tuple(OPTIONS)
 
@@ -81,8 +117,17 @@ def read_recipe(args: argparse.Namespace) -> Recipe:
 
 
 def read_slices_of(args: argparse.Namespace) -> dict[str, Slice]:
-    """The figshare slices that --slices names, by `Scan.name`; none without it."""
-    return read_slices(args.slices) if args.slices else {}
+    """The figshare slices that --slices names, by `Scan.name`; none without it.
+
+    Raises:
+        UserError: it names none, or see `train.data.dataset.read_slices`.
+    """
+    if not args.slices:
+        return {}
+    slices = read_slices(args.slices)
+    if not slices:
+        raise UserError(f"{args.slices}: names no slice")
+    return slices
 
 
 def read_persons(
@@ -120,3 +165,15 @@ def read_figshare_outlines(
     if not slices:
         raise UserError("--slices figshare_slices.csv tells which mask is whose: name it")
     return figshare_outlines(scans, slices, args.masks)
+
+
+def read_collected(args: argparse.Namespace, scans: Sequence[Scan]) -> Collected:
+    """The other hospitals' scans that --collections and --br35h name; none without them.
+
+    Raises:
+        UserError: see `train.data.collections`.
+    """
+    collected = read_collections(args.collections) if args.collections else Collected()
+    if args.br35h:
+        collected |= read_br35h_collection(args.br35h, scans)
+    return collected

@@ -5,7 +5,8 @@ the radiologists' outlines (MASKS/INDEX.png for slice INDEX); train/evaluation/p
 what is measured.
 
 With --br35h also on the outlined tumours of that collection, whose type is unknown: the map is
-that of the likeliest tumour class. Sample maps go to models/report/samples.png.
+that of the likeliest tumour class; but not by the broad recipe, which trains on them (`unseen` of
+train.evaluate points at its collections). Sample maps go to models/report/samples.png.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from serve.artifacts import METRICS_NAME, write_metrics
+from serve.artifacts import METRICS_NAME
 from serve.command import RESUMES, run
-from train.arguments import OF_A_TRAINING, add_options, read_recipe
+from serve.metrics import write_metrics
+from train.arguments import OF_A_TRAINING, add_options, read_collected, read_recipe
+from train.data.collections import Collected, place_all
 from train.data.dataset import find_all_scans, read_slices
-from train.data.folds import patient_sides
 from train.data.outlines import figshare_outlines
+from train.data.sides import folds_of
 from train.evaluation.pointing import (
     deletion,
     look,
@@ -32,8 +34,9 @@ from train.evaluation.pointing import (
     summarize,
     together,
 )
+from train.evaluation.provenance import of_data, of_recipe
 from train.learning.training import fit
-from train.recipes import DEFAULT_RECIPE, section_of
+from train.recipes import DEFAULT_RECIPE, BroadRecipe, section_of
 from train.report.samples import choose_samples, plot_samples
 
 
@@ -42,22 +45,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m train.attention", description=__doc__.split("?")[0] + "?"
     )
     add_options(parser, *OF_A_TRAINING, required=("--data", "--slices", "--masks"))
-    parser.add_argument("--br35h", type=Path, metavar="DIR", help="br35h_tumour")
     args = parser.parse_args(argv)
     scans = find_all_scans(args.data)
     outlines = figshare_outlines(scans, read_slices(args.slices), args.masks)
-    br35h = outlined_br35h(args.br35h, scans) if args.br35h else None
+    recipe, broad = read_recipe(args), isinstance(read_recipe(args), BroadRecipe)
+    collected = read_collected(args, scans) if broad else Collected()
+    br35h = outlined_br35h(args.br35h, scans) if args.br35h and not broad else None
 
     looked, looked_br35h, changed, samples = [], [], [], []
-    for fold in patient_sides(scans):
+    for fold in folds_of(scans, collected, broad):
         done = fit(
             fold.training,
             fold.validation,
-            read_recipe(args),
+            recipe,
             args.seed,
             args.base_weights,
             args.cache,
-            outlines,
+            outlines | collected.outlines,
+            place_all(collected),
         )
         side = outlined(fold.tested, fold.labels, outlines)
         maps, logits = maps_of(done, side)
@@ -81,7 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.recipe == DEFAULT_RECIPE:
         plot_samples(samples, args.output / "report" / "samples.png")
     section = section_of(args.recipe, "attention")
-    write_metrics(args.output, section, figures)
+    looked_at = [*scans, *(br35h.scans if br35h else [])]
+    of = of_recipe(recipe, args.seed) | of_data(looked_at)
+    write_metrics(args.output, section, figures, of)
     print(f"wrote {section} of {args.output / METRICS_NAME}")
     return 0
 

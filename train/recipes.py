@@ -68,6 +68,28 @@ class Distortion:
 
 
 @dataclass(frozen=True)
+class WideDistortion(Distortion):
+    """Farther, so that other hospitals' sequences and scanners are among what is drawn."""
+
+    rotation: float = 20.0
+    zoom: tuple[float, float] = (0.8, 1.2)
+    stretch: float = 0.12
+    matched: float = 0.3
+    gamma: tuple[float, float] = (0.6, 1.6)
+    brightness: tuple[float, float] = (0.6, 1.3)
+    # how often
+    stripped: float = 0.15
+    levelled: float = 0.3
+    remapped: float = 0.3
+    biased: float = 0.3
+    ghosted: float = 0.1
+    # how much
+    rim: tuple[float, float] = (0.04, 0.12)  # of the head's size
+    bias: tuple[float, float] = (0.1, 0.6)  # of the logarithm
+    ghost: tuple[float, float] = (0.05, 0.3)  # of the picture's own brightness
+
+
+@dataclass(frozen=True)
 class RobustRecipe:
     """The recipe that is shown where the tumour is (train/learning/robust.py)."""
 
@@ -101,6 +123,24 @@ class RobustRecipe:
         return self.with_epochs(chosen)
 
 
+@dataclass(frozen=True)
+class BroadRecipe(RobustRecipe):
+    """The robust recipe for scans of several hospitals, drawn so that neither hospital nor
+    sequence tells the class. Its number of epochs is fixed: none of them is chosen."""
+
+    epochs: int | None = 6
+    draws: int = 6000  # of scans, an epoch
+    dataset: float = 0.5  # share of the draws that are of the dataset itself
+    tumour_free: float = 1 / 3  # share of a collection's draws, where it has both kinds
+    views: int = 4
+    plain: float = 0.5
+    healed: float = 0.35
+    distortion: Distortion = WideDistortion()
+
+    def for_images(self, images: int) -> BroadRecipe:
+        return self
+
+
 Recipe = BareRecipe | RobustRecipe
 
 DEEP = RobustRecipe(
@@ -112,7 +152,12 @@ DEEP = RobustRecipe(
 )
 """The robust recipe with block4 trained as well, longer."""
 
-RECIPES: dict[str, Recipe] = {"seed": BareRecipe(), "robust": RobustRecipe(), "deep": DEEP}
+RECIPES: dict[str, Recipe] = {
+    "seed": BareRecipe(),
+    "robust": RobustRecipe(),
+    "deep": DEEP,
+    "broad": BroadRecipe(),
+}
 DEFAULT_RECIPE = "robust"
 
 

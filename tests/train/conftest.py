@@ -12,8 +12,11 @@ import pytest
 from PIL import Image
 
 from serve.names import INPUT_SIZE, LABELS, NOTUMOR
+from tests.conftest import COLLECTIONS
+from train.data import collections
+from train.data.collections import BR35H, Collected
 from train.data.dataset import UNKNOWN_TUMOUR, Scan, find_scans
-from train.data.folds import read_folds
+from train.data.folds import Placed, read_folds
 from train.data.outlines import Outline
 from train.pictures.skull import solid_head
 
@@ -53,3 +56,26 @@ def placed_scans() -> list[Scan]:
         for name in read_folds()
         for part, folder, file in (name.split("/"),)
     ]
+
+
+@pytest.fixture(scope="session")
+def hospitals() -> Collected:
+    """What is trained on of ../shared/data/collections, without its pictures, and two made tumours
+    of Br35H, of whose collection two scans of the dataset are."""
+    if not COLLECTIONS.is_dir():
+        pytest.skip("needs the collections in ../shared/data")
+
+    def unread(files: list[tuple[Path, int]], part: str) -> list[Scan]:
+        return [Scan(path, part, label, digest=str(path)) for path, label in files]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collections, "read_scans", unread)
+        patch.setattr(collections, "read_outline", lambda path: Outline(b"", mirrored=False))
+        found = collections.read_collections(COLLECTIONS)
+    tumours = unread([(Path(f"y{i}.jpg"), UNKNOWN_TUMOUR) for i in range(2)], BR35H)
+    placed = {
+        scan.name: Placed(fold, UNKNOWN_TUMOUR, conflict=False, person=scan.name)
+        for fold, scan in enumerate(tumours)
+    }
+    copied = [name for name, at in read_folds().items() if at.fold and not at.person][:2]
+    return found | Collected(tumours, placed, {}, frozenset(copied))

@@ -7,8 +7,9 @@ import shutil
 
 import pytest
 
-from serve.artifacts import KERAS_NAME, MODELS, read_metrics, sha256, write_metrics
+from serve.artifacts import KERAS_NAME, MODELS
 from serve.command import UserError
+from serve.metrics import CHECKPOINT, of_checkpoint, read_metrics, require_current, write_metrics
 from serve.trained_on import TrainedOn, write_trained_on
 from tests.conftest import run
 from train.data.dataset import find_scans
@@ -34,6 +35,7 @@ def test_evaluate_writes_its_protocol(small_dataset, base_weights, tmp_path):
     predictions = tmp_path / "models" / "predictions" / "kaggle.csv"
     assert len(predictions.read_text(encoding="utf-8").splitlines()) == 17
     assert set(figures["per_class"]) == {"glioma", "meningioma", "notumor", "pituitary"}
+    assert figures["of"].keys() == {"recipe", "data"}
     assert set(figures["confidence"]) == {
         "mean_right",
         "mean_wrong",
@@ -59,7 +61,8 @@ def test_the_published_model_is_tested_on_what_it_left_out(small_dataset, tmp_pa
     models = tmp_path / "models"
     models.mkdir()
     shutil.copy(MODELS / KERAS_NAME, models)
-    write_metrics(models, "model", {"sha256": sha256(models / KERAS_NAME), "recipe": "robust"})
+    of = of_checkpoint(models / KERAS_NAME)
+    write_metrics(models, "model", {"sha256": of[CHECKPOINT], "recipe": "robust"}, of)
     scans = find_scans(small_dataset, "Testing")
     sides = ["validation", "test"] * (len(scans) // 2)
     rows = [TrainedOn(scan.name, side, "") for scan, side in zip(scans, sides, strict=True)]
@@ -69,7 +72,10 @@ def test_the_published_model_is_tested_on_what_it_left_out(small_dataset, tmp_pa
         *("--output", models, "--cache", tmp_path / "cache"),
     )
     assert done.returncode == 0, done.stderr
-    assert read_metrics(models)["protocols"]["published"]["images"] == len(scans) // 2
+    metrics = read_metrics(models)
+    assert metrics["protocols"]["published"]["images"] == len(scans) // 2
+    assert metrics["protocols"]["published"]["of"].items() >= of.items()
+    require_current(metrics, of[CHECKPOINT])
     lines = (models / "predictions" / "published.csv").read_text(encoding="utf-8").splitlines()
     tested = [row.file for row in rows if row.side == "test"]
     assert [line.split(",")[0] for line in lines[1:]] == tested
@@ -78,7 +84,10 @@ def test_the_published_model_is_tested_on_what_it_left_out(small_dataset, tmp_pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--protocol", "collection"), "--br35h DIR"),
+        (("--protocol", "unseen"), "--br35h DIR"),
+        (("--protocol", "hospitals"), "--br35h DIR"),
+        (("--protocol", "patient", "--collections", "."), "--recipe broad"),
+        (("--protocol", "kaggle", "--recipe", "broad", "--br35h", "."), "`unseen`"),
         (("--protocol", "kaggle", "--fold", "0"), "--fold"),
     ],
 )

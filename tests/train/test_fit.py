@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 
 from serve.artifacts import MODELS, OOD_NAME
+from serve.command import UserError
 from serve.trained_on import read_trained_on
 from tests.conftest import ROOT, run
 from train.data.dataset import find_scans
+from train.fit import main
 
 pytestmark = pytest.mark.slow
 
@@ -133,3 +135,18 @@ def test_bad_input_is_one_line(small_dataset, base_weights, tmp_path):
         assert "Traceback" not in done.stderr
         (error,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
         assert message in error
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--train-on", "patient", "--collections", "."), "--recipe broad"),
+        (("--recipe", "deep", "--train-on", "patient", "--br35h", "."), "--recipe broad"),
+        (("--recipe", "broad", "--collections", "."), "--train-on patient"),
+    ],
+)
+def test_other_hospitals_are_of_the_broad_recipe_and_parted_by_patient(
+    options, message, small_dataset
+):
+    with pytest.raises(UserError, match=message):
+        main([*options, "--data", str(small_dataset)])

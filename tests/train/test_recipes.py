@@ -14,6 +14,7 @@ DIGESTS = {
     "seed": "ea26c444e4d165868a07e6a6c7a4a6a7b4e92fea3105de5e920fa881ee5a19e9",
     "robust": "c487830493aa8b531d5561ec55d4d60ff8605f8f6d319d696a10598fda27265d",
     "deep": "5674b673fbcd7c091d0fad1ae39474cb5e4a78355d9d44b5c74917761785360e",
+    "broad": "8c651c12f5178a54b15e0beefbab7fc5b8c027dfe563777e39cb6f32432194c8",
 }
 
 
@@ -41,3 +42,10 @@ def test_the_seed_recipe_is_as_documented():
 def test_a_small_set_is_trained_on_for_more_epochs(images, epochs):
     assert RobustRecipe().for_images(images).epochs == epochs
     assert RobustRecipe().with_epochs(1).for_images(images).epochs == 1
+
+
+def test_the_broad_recipe_has_its_epochs_whatever_the_number_of_images():
+    """None is chosen: nothing is left to validate on."""
+    recipe = RECIPES["broad"]
+    assert {recipe.for_images(images).epochs for images in (100, 10_000)} == {recipe.epochs}
+    assert recipe.with_epochs(2).for_images(100).epochs == 2

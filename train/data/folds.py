@@ -40,6 +40,7 @@ class Placed:
     label: int  # index into LABELS; the radiologists' where there is one
     conflict: bool  # the dataset's own label is another
     person: str  # whose slice it is, "" where that is not known
+    lends: bool = True  # its tumour and grey levels to others; not where a collection has a copy
 
 
 def place(
@@ -98,28 +99,43 @@ class Sides:
     labels: list[int]  # of the tested scans, the radiologists' where there is one
 
 
-def patient_sides(scans: Sequence[Scan]) -> list[Sides]:
-    """The `patient` protocol: each fold as the test side, the next for validation, three to train.
+def patient_sides(
+    scans: Sequence[Scan],
+    others: Sequence[Scan] = (),
+    placed: Mapping[str, Placed] | None = None,
+    validated: bool = True,
+) -> list[Sides]:
+    """The `patient` protocol: each fold as the test side, the next for validation, the rest to
+    train; or all four to train.
 
     Who is on the test side is on no other, and who is trained on is not validated on: where a
     person is in two folds, the images of the side that gives way are left out. A scan whose label
     the radiologists contradict is scored by theirs and trained on by none.
 
+    Args:
+        scans: of both parts of the dataset.
+        others: of other hospitals, which are trained and validated on and not among the tested.
+        placed: where all of them stand, by `Scan.name`; by default train/patient_folds.csv.
+        validated: whether there is a validation side.
+
     Raises:
         UserError: a scan that train/patient_folds.csv names is not there.
     """
-    placed = read_folds()
-    known = [(scan, placed[scan.name]) for scan in scans if scan.name in placed]
+    placed = read_folds() if placed is None else placed
+    known = [(scan, placed[scan.name]) for scan in (*scans, *others) if scan.name in placed]
     if len(known) < len(placed):
         raise UserError("the dataset is not the one that train/patient_folds.csv names")
+    own = {scan.name for scan in scans}
     sides = []
     for fold in range(FOLDS):
         parts: tuple[list[At], list[At], list[At]] = ([], [], [])
         for scan, at in known:
-            parts[min((at.fold - fold) % FOLDS, 2)].append((scan, at))
+            part = min((at.fold - fold) % FOLDS, 2)
+            parts[2 if part == 1 and not validated else part].append((scan, at))
         tested, validation, training = parts
         training = _without(training, tested)
         validation = _without(_without(validation, tested), training)
+        tested = [(scan, at) for scan, at in tested if scan.name in own]
         sides.append(
             Sides(
                 training=[scan for scan, at in training if not at.conflict],

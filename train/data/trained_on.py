@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from serve.artifacts import TRAINED_ON_NAME
 from serve.command import UserError
 from serve.trained_on import Side, TrainedOn, read_trained_on, write_trained_on
-from train.data.dataset import Scan
-from train.data.folds import Sides, read_folds
+from train.data.dataset import PARTS, Scan
+from train.data.folds import Placed, Sides, read_folds
 
 
-def record_sides(sides: Sides, models: Path) -> None:
-    """Write a line for every scan of the sides, with its fold of train/patient_folds.csv."""
-    placed = read_folds()
+def record_sides(sides: Sides, placed: Mapping[str, Placed], models: Path) -> None:
+    """Write a line for every scan of the sides, with its fold where it has one."""
     parts: dict[Side, list[Scan]] = {
         "training": sides.training,
         "validation": sides.validation,
@@ -32,18 +31,22 @@ def recorded_sides(scans: Sequence[Scan], models: Path) -> Sides:
     """The sides of the checkpoint in `models`; of its training side what is in the dataset.
 
     Args:
-        scans: of both parts of the dataset.
+        scans: of both parts of the dataset, and of other hospitals if they are asked for.
         models: the folder of the checkpoint and of its trained_on.csv.
 
     Raises:
-        UserError: its training left nothing to be tested on, a scan of its validation or test
-            side is not there, or see `serve.trained_on.read_trained_on`.
+        UserError: its training left nothing to be tested on, a scan of the dataset on its
+            validation or test side is not there, or see `serve.trained_on.read_trained_on`.
     """
     path = models / TRAINED_ON_NAME
     side_of = {row.file: row.side for row in read_trained_on(models)}
     if "test" not in side_of.values():
         raise UserError(f"{path}: the training left no patients out (--train-on patient)")
-    held_out = {file for file, side in side_of.items() if side != "training"}
+    held_out = {
+        file
+        for file, side in side_of.items()
+        if side != "training" and file.startswith(tuple(f"{part}/" for part in PARTS))
+    }
     if missing := held_out - {scan.name for scan in scans}:
         raise UserError(f"{path}: the dataset has no {min(missing)}")
 

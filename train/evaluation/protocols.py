@@ -5,24 +5,25 @@ A test side is looked at once, after everything was chosen on the validation sid
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 from sklearn.metrics import precision_recall_fscore_support
 
-from serve.names import LABELS, NOTUMOR, TUMOURS
-from train.data.br35h import Unseen
+from serve.metrics import read_metrics
+from serve.names import LABELS, TUMOURS
 from train.data.dataset import Scan, Slice
 from train.data.duplicates import Pairs, related_groups
-from train.data.folds import FOLD, Sides, patient_sides
+from train.data.folds import Sides
 from train.data.split import split
 from train.evaluation.calibration import fit_temperature
 from train.evaluation.predictions import Tested
-from train.evaluation.scoring import accuracy_interval, score, score_collection
+from train.evaluation.scoring import accuracy_interval, score
 from train.learning.training import Fit, Trainer, load_fit, predict_logits
 
 
@@ -37,12 +38,38 @@ def published_split(
     return answered(done, tested, [scan.label for scan in tested])
 
 
-def cross_validation(folds: Sequence[Sides], train: Trainer) -> Tested:
-    """Train and test each of the folds, and put their test sides together."""
+def cross_validation(folds: Sequence[Sides], train: Trainer) -> list[Tested]:
+    """Train and test each of the folds.
+
+    Where there is no validation side, the temperature of a fold is the one of all the others'
+    answers.
+    """
     tested = [
         answered(train(sides.training, sides.validation), sides.tested, sides.labels)
         for sides in folds
     ]
+    return tested if folds[0].validation else [calibrated_by_others(tested, one) for one in tested]
+
+
+def calibrated_by_others(tested: Sequence[Tested], own: Tested) -> Tested:
+    """With the temperature that fits the answers of all other folds; as it is, if it is alone."""
+    others = [one for one in tested if one is not own]
+    if not others:
+        return own
+    logits, labels = (
+        np.concatenate([getattr(one, name) for one in others]) for name in ("logits", "labels")
+    )
+    return with_temperature(own, fit_temperature(logits, labels))
+
+
+def with_temperature(tested: Tested, temperature: float) -> Tested:
+    """The same answers, calibrated so."""
+    filled = np.full((len(tested.logits), 1), temperature, np.float32)
+    return dataclasses.replace(tested, temperature=filled)
+
+
+def together(tested: Sequence[Tested]) -> Tested:
+    """The test sides of several trainings as one."""
     return Tested(
         [scan for one in tested for scan in one.scans],
         *(
@@ -59,38 +86,26 @@ def published_checkpoint(models: Path, scans: Sequence[Scan], cache: Path) -> Te
         UserError: see `train.learning.training.load_fit`.
     """
     done, sides = load_fit(models, scans, cache)
-    return answered(done, sides.tested, sides.labels)
+    answers = answered(done, sides.tested, sides.labels)
+    return with_temperature(answers, published_temperature(models))
+
+
+def published_temperature(models: Path) -> float:
+    """That of the checkpoint in `models`, 1 if none was fitted."""
+    return read_metrics(models).get("calibration", {}).get("temperature", 1.0)
 
 
 def answered(done: Fit, scans: Sequence[Scan], labels: Sequence[int]) -> Tested:
-    """Fit the temperature on the validation side of a training, then answer the test side."""
-    validation = np.array([scan.label for scan in done.validation])
-    temperature = fit_temperature(predict_logits(done, done.validation), validation)
+    """The answers to the test side, calibrated by the validation side, if there is one."""
     logits = predict_logits(done, scans)
-    return Tested(
-        list(scans), np.array(labels), logits, np.full((len(logits), 1), temperature, np.float32)
-    )
+    answers = Tested(list(scans), np.array(labels), logits, np.ones((len(logits), 1), np.float32))
+    return with_temperature(answers, validation_temperature(done)) if done.validation else answers
 
 
-def unseen_collection(scans: Sequence[Scan], unseen: Unseen, train: Trainer) -> dict[str, Any]:
-    """Train on the first fold's training side less the copies of `unseen`, test on both.
-
-    Returns:
-        See `train.evaluation.scoring.score_collection`; the healthy scans are those of the first
-        fold's test side.
-    """
-    sides = patient_sides(scans)[FOLD]
-    done = train(
-        *(
-            [scan for scan in side if scan.name not in unseen.copies]
-            for side in (sides.training, sides.validation)
-        )
-    )
-    healthy = [s for s, label in zip(sides.tested, sides.labels, strict=True) if label == NOTUMOR]
-    tumour, healthy = (
-        softmax(predict_logits(done, side), axis=1) for side in (unseen.tumours, healthy)
-    )
-    return score_collection(tumour, healthy)
+def validation_temperature(done: Fit) -> float:
+    """The temperature that fits the answers to the validation side of a training."""
+    labels = np.array([scan.label for scan in done.validation])
+    return fit_temperature(predict_logits(done, done.validation), labels)
 
 
 def protocol_figures(

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 
 from serve.command import UserError
 from serve.detector import Detector, pool
-from serve.names import LABELS
+from train.data.collections import collection_of
 from train.data.dataset import UNKNOWN_TUMOUR, Scan, read_scans
 from train.data.folds import Sides
 from train.learning.features import FeatureCache
@@ -28,27 +28,29 @@ VIEWS = 4  # of every scan that the score is fitted to, of other brightness and 
 KEPT = 0.995  # share of the threshold side's scans that the threshold lets pass
 
 
-def fit_detector(pooled: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -> Detector:
+def fit_detector(pooled: np.ndarray, cells: np.ndarray, held_out: np.ndarray) -> Detector:
     """Fit means and covariance, then set the threshold on `held_out`.
 
     Args:
         pooled: float32 (N, 1024), of training scans.
-        labels: int (N,).
+        cells: (N,), what the scans of one mean share: collection and class.
         held_out: float32 (M, 1024), of scans of other patients.
     """
-    means = np.stack([pooled[labels == label].mean(axis=0) for label in range(len(LABELS))])
-    precision = LedoitWolf(assume_centered=True).fit(pooled - means[labels]).precision_
+    names, cell = np.unique(cells, return_inverse=True)
+    means = np.stack([pooled[cell == number].mean(axis=0) for number in range(len(names))])
+    precision = LedoitWolf(assume_centered=True).fit(pooled - means[cell]).precision_
     whitening = np.linalg.cholesky(precision)
     bare = Detector(*(a.astype(np.float16).astype(np.float32) for a in (means, whitening)), np.inf)
     threshold = float(np.quantile(bare.score(held_out), KEPT))
     return Detector(bare.means, bare.whitening, threshold)
 
 
-def fit_to_sides(features: FeatureCache, sides: Sides) -> Detector:
-    """`fit_detector` on VIEWS views of the training side and on the validation side."""
+def fit_to_sides(features: FeatureCache, sides: Sides, views: int = VIEWS) -> Detector:
+    """`fit_detector` on views of the training side and on the validation side."""
+    cells = [f"{collection_of(scan)} {scan.label}" for scan in sides.training]
     return fit_detector(
-        pooled_features(features, sides.training, VIEWS),
-        np.repeat([scan.label for scan in sides.training], VIEWS),
+        pooled_features(features, sides.training, views),
+        np.repeat(cells, views),
         pooled_features(features, sides.validation),
     )
 

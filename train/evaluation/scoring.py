@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 
-from serve.names import LABELS, NOTUMOR
+from serve.names import LABELS
 
 CONFIDENT = 0.9
-SPECIFICITY = 0.9
 RESAMPLES = 2000
 
 
@@ -74,31 +73,6 @@ def accuracy_interval(right: np.ndarray, groups: np.ndarray) -> list[float]:
     drawn = rng.integers(len(sizes), size=(RESAMPLES, len(sizes)))
     accuracies = hits[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     return [float(bound) for bound in np.quantile(accuracies, (0.025, 0.975))]
-
-
-def score_collection(tumour: np.ndarray, healthy: np.ndarray) -> dict[str, Any]:
-    """Sensitivity to tumours of any type against tumour-free scans.
-
-    Args:
-        tumour: probabilities (N, 4) of scans with a tumour.
-        healthy: probabilities (M, 4) of scans without.
-
-    Returns:
-        sensitivity (any tumour class is an answer), specificity, auc of 1 - P(notumor), and
-        sensitivity_at_specificity_90.
-    """
-    scores = [1 - side[:, NOTUMOR] for side in (tumour, healthy)]
-    truth = np.repeat([1, 0], [len(tumour), len(healthy)])
-    return {
-        "tumours": len(tumour),
-        "healthy": len(healthy),
-        "sensitivity": float((tumour.argmax(axis=1) != NOTUMOR).mean()),
-        "specificity": float((healthy.argmax(axis=1) == NOTUMOR).mean()),
-        "auc": float(roc_auc_score(truth, np.concatenate(scores))),
-        "sensitivity_at_specificity_90": float(
-            (scores[0] > np.quantile(scores[1], SPECIFICITY)).mean()
-        ),
-    }
 
 
 def table(figures: dict[str, Any]) -> str:

@@ -19,6 +19,8 @@ class DrawnViews(keras.utils.PyDataset):
         batch_size: of scans.
         draw: numbers from which order and views are drawn.
         plain: how often the first view is drawn; by default as often as any other.
+        weights: how often each scan is drawn, (scans,), of sum 1; by default each once.
+        size: how many are drawn by weight.
     """
 
     def __init__(
@@ -29,11 +31,16 @@ class DrawnViews(keras.utils.PyDataset):
         batch_size: int,
         draw: Sequence[int],
         plain: float | None = None,
+        weights: np.ndarray | None = None,
+        size: int | None = None,
     ) -> None:
         super().__init__()
         rng = np.random.default_rng(draw)
-        order = rng.permutation(len(rows))
-        views = _draw_views(rows.shape[1], len(rows), plain, rng)[order]
+        if weights is None:
+            order = rng.permutation(len(rows))
+        else:
+            order = rng.choice(len(rows), size, p=weights)
+        views = _draw_views(rows.shape[1], len(order), plain, rng)
         self._features = features
         self._rows = rows[order, views]
         self._targets = keras.tree.map_structure(lambda t: t[order, views], targets)
@@ -49,6 +56,6 @@ class DrawnViews(keras.utils.PyDataset):
 
 
 def _draw_views(views: int, size: int, plain: float | None, rng: np.random.Generator) -> np.ndarray:
-    if plain is None:
+    if plain is None or views == 1:
         return rng.integers(views, size=size)
     return np.where(rng.random(size) < plain, 0, rng.integers(1, views, size=size))

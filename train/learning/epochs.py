@@ -16,6 +16,7 @@ import numpy as np
 from filelock import FileLock
 
 from serve.artifacts import replacing
+from train import learning, pictures
 
 # how Keras names the figures of a network with several outputs, and how they are named here
 PLAINER = (
@@ -65,7 +66,10 @@ class Run:
         """The epoch (from 1) of the highest validation accuracy, the lower loss at a tie.
 
         Where it was measured, the share of tumours pointed at counts as much as the accuracy.
+        Without a validation side it is the last.
         """
+        if "val_accuracy" not in self.history[-1]:
+            return len(self.history)
 
         def merit(entry: Mapping[str, float]) -> tuple[float, float]:
             return entry["val_accuracy"] + entry.get("val_pointed", 0), -entry["val_loss"]
@@ -74,7 +78,7 @@ class Run:
 
     def finished(self, epochs: int, patience: int) -> bool:
         """Are all epochs done, or `patience` of them without a lower validation loss?"""
-        losses = [entry["val_loss"] for entry in self.history]
+        losses = [entry.get("val_loss", -entry["epoch"]) for entry in self.history]
         done = len(losses)
         return done >= epochs or (done > 0 and done - 1 - int(np.argmin(losses)) >= patience)
 
@@ -109,7 +113,7 @@ def train_epochs(
     run: Run,
     network: keras.Model,
     batches: Callable[[int], keras.utils.PyDataset],
-    validation: keras.utils.PyDataset,
+    validation: keras.utils.PyDataset | None,
     epochs: int,
     patience: int,
     seed: int,
@@ -120,7 +124,7 @@ def train_epochs(
         run: where they are kept.
         network: compiled.
         batches: of an epoch, by its number from 1.
-        validation: the same batches after every epoch.
+        validation: the same batches after every epoch, if there are any.
         epochs, patience: see `Run.finished`.
         seed: of dropout, with the epoch's number.
     """
@@ -150,7 +154,9 @@ def train_epochs(
 
 
 def run_folder(cache: Path, key: Mapping[str, Any]) -> Path:
-    """Where the training that `key` describes is kept."""
+    """Where the training that `key` describes, and today's code carries out, is kept."""
+    if (versions := (pictures.VERSION, learning.VERSION)) != (1, 1):  # without: as it began
+        key = {**key, "versions": versions}
     return cache / f"run-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}"
 
 

@@ -1,36 +1,40 @@
-"""The robust recipe: shown where the tumour is, and that the rest does not tell.
+"""The robust recipes: shown where the tumour is, and that the rest does not tell.
 
 Block5 and the head are trained, on the cached features of a few views of each scan
 (train/pictures/examples.py), and Grad-CAM of the true class is asked to lie on the tumour
-(train/network/losses.py).
+(train/network/losses.py). The broad one draws the scans of several hospitals by weight
+(train/learning/balance.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from train.data.dataset import Scan
+from train.data.folds import Placed
 from train.data.outlines import Outline
+from train.learning.balance import draw_weights
 from train.learning.batches import DrawnViews
 from train.learning.devices import fast_precision
 from train.learning.epochs import AveragingAdam, Run, run_folder, train_epochs
 from train.learning.features import FeatureCache, weights_digest
+from train.learning.targets import TargetCache
 from train.network.class_maps import explained_suffix
 from train.network.losses import Pointed, accuracy, attention_loss, class_loss
 from train.network.vgg16 import build_model, convolutions, frozen_prefix, pooling_head
-from train.pictures.examples import Examples, describe_scans, targets_of
-from train.recipes import RobustRecipe, describe_recipe
+from train.pictures.examples import Examples, describe_scans
+from train.recipes import BroadRecipe, RobustRecipe, describe_recipe
 
 
 def train_robust(
     training: Sequence[Scan],
     validation: Sequence[Scan],
     outlines: Mapping[str, Outline],
+    placed: Mapping[str, Placed],
     recipe: RobustRecipe,
     seed: int,
     base_weights: Path | None,
@@ -40,7 +44,7 @@ def train_robust(
     recipe = recipe.for_images(len(training))
     model = build_model(recipe.network, base_weights)
     pooling_head(model, seed)
-    examples = Examples(training, outlines, recipe, seed)
+    examples = Examples(training, outlines, recipe, seed, placed)
     key = {
         "weights": weights_digest(frozen_prefix(model)),
         "training": describe_scans(training, outlines),
@@ -51,12 +55,20 @@ def train_robust(
     run = Run(run_folder(cache, key))
     set_precision(model, fast_precision())
     network = explained_suffix(model)
-    compile_explained(network, recipe, len(training))
+    compile_explained(network, recipe, _draws(recipe, training))
     if run.finished(recipe.epochs, recipe.epochs):
         run.restore_best(network)  # no features are needed any more
     else:
-        features = FeatureCache(cache, frozen_prefix(model), examples)
-        _train(run, network, features, training, validation, examples, recipe, seed)
+        views = _Views(FeatureCache(cache, frozen_prefix(model), examples), cache, examples)
+        train_epochs(
+            run,
+            network,
+            views.drawn(training, recipe, seed),
+            views.as_they_are(validation, recipe.batch_size) if validation else None,
+            recipe.epochs,
+            recipe.epochs,
+            seed,
+        )
     set_precision(model, "float32")
     return model, run
 
@@ -82,38 +94,38 @@ def compile_explained(network: keras.Model, recipe: RobustRecipe, images: int) -
     )
 
 
-def _train(
-    run: Run,
-    network: keras.Model,
-    features: FeatureCache,
-    training: Sequence[Scan],
-    validation: Sequence[Scan],
-    examples: Examples,
-    recipe: RobustRecipe,
-    seed: int,
-) -> None:
-    sides = [
-        (features.rows_of(scans, views), _targets(scans, views, examples))
-        for scans, views in ((training, recipe.views), (validation, 1))
-    ]
-    stored = features.rows()
-    train_epochs(
-        run,
-        network,
-        lambda epoch: DrawnViews(
-            stored, *sides[0], recipe.batch_size, draw=(seed, epoch), plain=recipe.plain
-        ),
-        DrawnViews(stored, *sides[1], recipe.batch_size, draw=(seed, 0)),
-        recipe.epochs,
-        recipe.epochs,
-        seed,
-    )
+class _Views:
+    """Cached views of scans, as batches."""
+
+    def __init__(self, features: FeatureCache, cache: Path, examples: Examples) -> None:
+        self._features, self._targets = features, TargetCache(cache, examples)
+
+    def drawn(
+        self, scans: Sequence[Scan], recipe: RobustRecipe, seed: int
+    ) -> Callable[[int], DrawnViews]:
+        """The batches of a training's epoch, by its number."""
+        rows, targets = self._of(scans, recipe.views)
+        weights = draw_weights(scans, recipe) if isinstance(recipe, BroadRecipe) else None
+        return lambda epoch: DrawnViews(
+            self._features.rows(),
+            rows,
+            targets,
+            recipe.batch_size,
+            draw=(seed, epoch),
+            plain=recipe.plain,
+            weights=weights,
+            size=_draws(recipe, scans),
+        )
+
+    def as_they_are(self, scans: Sequence[Scan], batch_size: int) -> DrawnViews:
+        """The same batches after every epoch."""
+        rows, targets = self._of(scans, 1)
+        return DrawnViews(self._features.rows(), rows, targets, batch_size, draw=(0,))
+
+    def _of(self, scans: Sequence[Scan], views: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        return self._features.rows_of(scans, views), self._targets.of(scans, views)
 
 
-def _targets(scans: Sequence[Scan], views: int, examples: Examples) -> dict[str, np.ndarray]:
-    """The targets of every cached view, (scans, views, ...)."""
-    pairs = [(scan, view) for scan in scans for view in range(views)]
-    drawn = tqdm(examples.draw_all(pairs), "targets", total=len(pairs), unit="view", delay=1)
-    found = [targets_of([example]) for example in drawn]
-    together = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
-    return {name: t.reshape(len(scans), views, *t.shape[1:]) for name, t in together.items()}
+def _draws(recipe: RobustRecipe, training: Sequence[Scan]) -> int:
+    """Of scans, an epoch."""
+    return recipe.draws if isinstance(recipe, BroadRecipe) else len(training)

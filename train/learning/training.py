@@ -14,10 +14,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from serve.artifacts import KERAS_NAME, METRICS_NAME, read_metrics, sha256
+from serve.artifacts import KERAS_NAME, METRICS_NAME, sha256
 from serve.command import UserError
+from serve.metrics import read_metrics
 from train.data.dataset import Scan, class_counts
-from train.data.folds import Sides
+from train.data.folds import Placed, Sides
 from train.data.outlines import Outline
 from train.data.trained_on import recorded_sides
 from train.learning.bare import train_bare
@@ -54,6 +55,7 @@ def fit(
     base_weights: Path | None,
     cache: Path,
     outlines: Mapping[str, Outline],
+    placed: Mapping[str, Placed],
 ) -> Fit:
     """Train, or go on where the same training was interrupted.
 
@@ -65,6 +67,7 @@ def fit(
         base_weights: a local copy of VGG16's ImageNet weights, or None to download them.
         cache: where features and checkpoints are kept.
         outlines: of the tumours, by `Scan.name`; for a recipe that is shown them.
+        placed: the folds, by `Scan.name`, within which tumours and grey levels are lent.
 
     Raises:
         UserError: no base weights.
@@ -75,7 +78,7 @@ def fit(
     with all_gpus():
         if recipe.shown_tumours:
             model, run = train_robust(
-                training, validation, outlines, recipe, seed, base_weights, cache
+                training, validation, outlines, placed, recipe, seed, base_weights, cache
             )
         else:
             model, run = train_bare(training, validation, recipe, seed, base_weights, cache)

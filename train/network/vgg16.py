@@ -12,7 +12,8 @@ import numpy as np
 from keras import layers
 
 from serve.artifacts import replacing
-from serve.command import UserError
+from serve.command import UserError, one_line
+from serve.keras_file import problem_of
 from serve.names import HEAD, INPUT_SIZE, LABELS
 from train.recipes import Network
 
@@ -120,12 +121,14 @@ def load_checkpoint(path: Path) -> keras.Model:
     """Read what `save_float16` wrote, or any .keras file.
 
     Raises:
-        UserError: there is no such file, or it holds no model.
+        UserError: there is no such file, it is not whole, or it holds no model.
     """
+    if problem := problem_of(path):
+        raise UserError(f"{path}: no model ({problem})")
     try:
-        return keras.models.load_model(path, compile=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: no model ({error})") from error
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras's, h5py's and the system's own types
+        raise UserError(f"{path}: no model ({one_line(error)})") from error
 
 
 def _imagenet_vgg16(base_weights: Path | None) -> keras.Model:

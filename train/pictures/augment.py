@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from train import pictures
 from train.data.dataset import Scan
 from train.recipes import BareRecipe
 
@@ -24,6 +25,7 @@ class AugmentedViews:
             return scan.digest
         recipe = self._recipe
         origin = (scan.digest, recipe.brightness, recipe.contrast, self._seed)
+        origin += (pictures.VERSION,) if pictures.VERSION > 1 else ()  # without: as it began
         return hashlib.sha256(repr(origin).encode()).hexdigest()
 
     def pixels(self, views: Sequence[tuple[Scan, int]]) -> Iterator[np.ndarray]:

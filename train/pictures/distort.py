@@ -5,11 +5,19 @@ Everything is drawn from the generator, within the bounds of `train.recipes.Dist
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import cv2
 import numpy as np
 
-from train.pictures.skull import HEAD, box_of, head_of, solid_head
-from train.recipes import Distortion
+from train.pictures.skull import HEAD, box_of, grown, head_of, solid_head
+from train.recipes import Distortion, WideDistortion
+
+CURVE_KNOTS = 5  # of a random curve of grey levels
+FALLING = 0.3  # how often it is not monotone
+
+Step: TypeAlias = tuple[float, Callable[[np.ndarray], np.ndarray]]  # how often, and what
 
 
 def warp(
@@ -68,10 +76,81 @@ def shade(
         (bounds.noisy, lambda p: noisy(p, rng.uniform(*bounds.noise), rng)),
         (bounds.compressed, lambda p: compressed(p, int(rng.integers(*bounds.quality)))),
     )
+    if isinstance(bounds, WideDistortion):
+        steps = (*_wide_steps(rng, bounds), *steps)
     for share, step in steps:
         if rng.random() < share:
             pixels = step(pixels)
     return pixels
+
+
+def _wide_steps(rng: np.random.Generator, bounds: WideDistortion) -> tuple[Step, ...]:
+    """Steps that make one sequence or scanner look like another, before those of every recipe."""
+    return (
+        (bounds.stripped, lambda p: stripped(p, rng.uniform(*bounds.rim))),
+        (bounds.levelled, levelled),
+        (bounds.remapped, lambda p: remapped(p, rng)),
+        (bounds.biased, lambda p: biased(p, rng.uniform(*bounds.bias), rng)),
+        (bounds.ghosted, lambda p: ghosted(p, rng.uniform(*bounds.ghost), rng)),
+    )
+
+
+def stripped(pixels: np.ndarray, rim: float) -> np.ndarray:
+    """Black but for the head without its rim: about what skull stripping leaves.
+
+    Args:
+        rim: its width, as a share of the root of the head's area.
+    """
+    head = solid_head(pixels)
+    width = round(rim * float(np.sqrt(head.sum())))
+    return pixels * ~grown(~head, width)[:, :, None]
+
+
+def levelled(pixels: np.ndarray) -> np.ndarray:
+    """The head's grey levels stretched so that its brightest half per cent is white."""
+    head = head_of(pixels)
+    if not head.any():
+        return pixels
+    white = max(float(np.percentile(pixels[head], 99.5)), 1.0)
+    return np.clip(pixels * (255 / white), 0, 255).astype(np.uint8)
+
+
+def remapped(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The head's grey levels along a random curve, which now and then falls: tissues that are
+    dark in one sequence are bright in another.
+
+    Zhou et al., "Models Genesis: generic autodidactic models for 3D medical image analysis",
+    MICCAI 2019 (non-linear intensity transformation).
+    """
+    knots = np.sort(rng.uniform(0, 1, CURVE_KNOTS))
+    if rng.random() < FALLING:
+        knots = rng.permutation(knots)
+    curve = np.interp(np.linspace(0, 1, 256), np.linspace(0, 1, CURVE_KNOTS), knots)
+    levels = np.arange(256)
+    background = np.clip(1 - (levels - HEAD / 2) / HEAD, 0, 1)  # stays as dark as it is
+    table = background * levels + (1 - background) * curve * 255
+    return table.round().astype(np.uint8)[pixels]
+
+
+def biased(pixels: np.ndarray, amplitude: float, rng: np.random.Generator) -> np.ndarray:
+    """Brighter on one side than on the other, as a surface coil sees it: times a smooth field.
+
+    Args:
+        amplitude: of the field's logarithm, a polynomial of the second order.
+    """
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in pixels.shape[:2]), indexing="ij")
+    terms = np.stack([x, y, x * y, x**2, y**2])
+    field = np.tensordot(rng.normal(size=len(terms)), terms, axes=1)
+    field *= amplitude / max(float(np.abs(field).max()), 1e-6)
+    return np.clip(pixels * np.exp(field)[:, :, None], 0, 255).astype(np.uint8)
+
+
+def ghosted(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """With a shifted, fainter copy of itself along one axis, as motion leaves it."""
+    axis = int(rng.integers(2))
+    shift = int(pixels.shape[axis] * rng.uniform(0.1, 0.5))
+    both = pixels + strength * np.roll(pixels, shift, axis)
+    return np.clip(both / (1 + strength), 0, 255).astype(np.uint8)
 
 
 def only_head(pixels: np.ndarray) -> np.ndarray:

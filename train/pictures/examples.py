@@ -2,9 +2,10 @@
 tumour, distorted, and where its evidence should lie.
 
 What is drawn depends on the seed, the scan, the number of its view and the scans that lend it
-tumours and grey levels: those of the training side that are in the same fold of
-train/patient_folds.csv, of persons who are in no other. So a patient's tumour never gets to
-another side of the `patient` protocol, and all of its trainings share their views.
+tumours and grey levels: those of the training side that are in the same fold, of persons who are
+in no other, and of the dataset or the scan's own collection. So a patient's tumour never gets to
+another side of the `patient` protocol, nothing of a collection to where it is unseen, and all
+trainings share their views.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -23,8 +24,10 @@ from joblib import Parallel, cpu_count, delayed
 
 from serve.measures import covered
 from serve.names import INPUT_SIZE, MAP_CELLS, NOTUMOR, TUMOURS
+from train import pictures
+from train.data.collections import collection_of
 from train.data.dataset import Scan
-from train.data.folds import NOWHERE, persons_in_several_folds, read_folds
+from train.data.folds import NOWHERE, Placed, persons_in_several_folds
 from train.data.outlines import Outline
 from train.network.class_maps import MAPS
 from train.pictures.counterfactual import paste_tumour, patch_tissue, remove_tumour
@@ -44,24 +47,27 @@ class Example:
     label: int  # index into LABELS, or UNKNOWN_TUMOUR
     mask: np.ndarray | None  # bool (224, 224), the tumour, empty without one; None: not known
 
-    def wanted(self) -> np.ndarray:
-        """Where each map of `train.network.class_maps.ClassMaps` should lie, float32 (5, 14, 14).
+    def place(self) -> np.ndarray:
+        """How much of each map cell the tumour covers, 1 where most, float32 (14, 14).
 
-        Positive where it should, 1 in the cell that the tumour covers most; zero elsewhere;
-        -1 all over where it should be empty. All zero where nothing is asked of the map.
+        All zero where there is no tumour, or it is not known where.
         """
-        wanted = np.zeros((MAPS, MAP_CELLS, MAP_CELLS), np.float32)
-        if self.label == NOTUMOR:
-            wanted[TUMOURS] = -1
-        elif self.mask is not None and self.mask.any():
-            share = covered(self.mask)
-            wanted[self.label] = share / share.max()
-        return wanted
+        if self.label == NOTUMOR or self.mask is None or not self.mask.any():
+            return np.zeros((MAP_CELLS, MAP_CELLS), np.float32)
+        share = covered(self.mask).astype(np.float32)
+        return share / share.max()
+
+
+class Home(NamedTuple):
+    """Who lends to whom: the dataset to all of a fold, a collection to its own."""
+
+    collection: str
+    fold: int
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The scans that lend to those of their fold."""
+    """The scans that lend to those of one home."""
 
     scans: Sequence[Scan]
     tumours: Sequence[Scan]  # those of a known type and outline
@@ -76,6 +82,7 @@ class Examples:
         outlines: by `Scan.name`; without any, no tumour is moved.
         recipe: how often and how far.
         seed: of everything drawn.
+        placed: the folds, by `Scan.name`.
     """
 
     def __init__(
@@ -84,21 +91,32 @@ class Examples:
         outlines: Mapping[str, Outline],
         recipe: RobustRecipe,
         seed: int,
+        placed: Mapping[str, Placed],
     ) -> None:
         self._outlines, self._recipe, self._seed = outlines, recipe, seed
-        self._folds = read_folds()
-        roaming = persons_in_several_folds(self._folds)
-        lenders: dict[int, list[Scan]] = defaultdict(list)
+        self._placed = placed
+        roaming = persons_in_several_folds(placed)
+        lenders: dict[Home, list[Scan]] = defaultdict(list)
         for scan in training:
-            if scan.name not in self._folds or self._folds[scan.name].person not in roaming:
-                lenders[self._fold(scan)].append(scan)
-        self._pools = {fold: self._pool(scans) for fold, scans in lenders.items()}
+            at = placed.get(scan.name)
+            if at is None or (at.lends and at.person not in roaming):
+                lenders[self._home(scan)].append(scan)
+        self._pools = {
+            home: self._pool([*lenders[Home("", home.fold)], *own] if home.collection else own)
+            for home, own in list(lenders.items())
+        }
 
     def source(self, scan: Scan, view: int) -> str:
         """SHA-256 of what a view follows from; that of the scan's file for view 0."""
         if view == 0:
             return scan.digest
         return _digest(describe_scans([scan], self._outlines), self._pool_of(scan).digest)
+
+    def origin(self, scan: Scan, view: int) -> str:
+        """SHA-256 of what a view and what is to be answered follow from."""
+        if view:
+            return self.source(scan, view)
+        return _digest(describe_scans([scan], self._outlines))
 
     def pixels(self, views: Sequence[tuple[Scan, int]]) -> Iterator[np.ndarray]:
         """uint8 (224, 224, 3), RGB, of each view of a scan, in order."""
@@ -133,8 +151,9 @@ class Examples:
             return self._outlines[scan.name].mask()
         return NO_TUMOUR if scan.label == NOTUMOR else None
 
-    def _fold(self, scan: Scan) -> int:
-        return self._folds[scan.name].fold if scan.name in self._folds else NOWHERE
+    def _home(self, scan: Scan) -> Home:
+        at = self._placed.get(scan.name)
+        return Home(collection_of(scan), at.fold if at else NOWHERE)
 
     def _pool(self, scans: Sequence[Scan]) -> Pool:
         names = ("healed", "pasted", "patched")
@@ -150,7 +169,7 @@ class Examples:
         )
 
     def _pool_of(self, scan: Scan) -> Pool:
-        return self._pools[self._fold(scan)]
+        return self._pools[self._home(scan)]
 
     def _counterfactual(self, example: Example, pool: Pool, rng: np.random.Generator) -> Example:
         """Sometimes the same head without its tumour, or with another's."""
@@ -185,6 +204,7 @@ def _parts(views: Sequence, size: int) -> Iterator[Sequence]:
 
 
 def _digest(*origin: Any) -> str:  # noqa: ANN401
+    origin += (pictures.VERSION,) if pictures.VERSION > 1 else ()  # without: as it began
     return hashlib.sha256(json.dumps(origin).encode()).hexdigest()
 
 
@@ -206,9 +226,23 @@ def describe_scans(
     ]
 
 
-def targets_of(examples: Sequence[Example]) -> dict[str, np.ndarray]:
-    """What `train.network.losses` compares: logits int32 (N,), maps float32 (N, 5, 14, 14)."""
-    return {
-        "logits": np.array([example.label for example in examples], np.int32),
-        "maps": np.stack([example.wanted() for example in examples]),
-    }
+def targets_of(labels: np.ndarray, places: np.ndarray) -> dict[str, np.ndarray]:
+    """What `train.network.losses` compares.
+
+    Args:
+        labels: int32 (...), indices into LABELS, or UNKNOWN_TUMOUR.
+        places: float32 (..., 14, 14), see `Example.place`.
+
+    Returns:
+        logits: the labels. maps: where each map of `train.network.class_maps.ClassMaps` should
+        lie, float32 (..., 5, 14, 14): positive where it should, 1 in the cell that the tumour
+        covers most; zero elsewhere; -1 all over where it should be empty. All zero where nothing
+        is asked of the map.
+    """
+    maps = np.zeros((*labels.shape, MAPS, MAP_CELLS, MAP_CELLS), np.float32)
+    own = labels[..., None] % MAPS == np.arange(MAPS)  # UNKNOWN_TUMOUR is the last
+    maps[own] = places.reshape(-1, MAP_CELLS, MAP_CELLS)
+    free = np.zeros(MAPS, bool)
+    free[TUMOURS] = True
+    maps[(labels == NOTUMOR)[..., None] & free] = -1
+    return {"logits": labels, "maps": maps}

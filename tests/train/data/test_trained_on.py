@@ -12,20 +12,20 @@ from serve.trained_on import TrainedOn, read_trained_on, write_trained_on
 from tests.conftest import DATASET, needs_dataset
 from train.data.dataset import UNKNOWN_TUMOUR, find_all_scans
 from train.data.duplicates import find_pairs
-from train.data.folds import FOLD, Sides, patient_sides, read_folds
+from train.data.folds import FOLD, Placed, Sides, patient_sides, read_folds
 from train.data.trained_on import record_sides, recorded_sides
 
 
 def test_sides_are_found_again(placed_scans, tmp_path):
     sides = patient_sides(placed_scans)[FOLD]
-    record_sides(sides, tmp_path)
+    record_sides(sides, read_folds(), tmp_path)
     assert recorded_sides(placed_scans, tmp_path) == sides
 
 
 def test_a_line_a_scan_with_its_fold(placed_scans, tmp_path):
     one, other = placed_scans[0], dataclasses.replace(placed_scans[1], part="Br35H")
     other = dataclasses.replace(other, label=UNKNOWN_TUMOUR)
-    record_sides(Sides([one, other], placed_scans[2:3], [], []), tmp_path)
+    record_sides(Sides([one, other], placed_scans[2:3], [], []), read_folds(), tmp_path)
     assert read_trained_on(tmp_path) == [
         TrainedOn(one.name, "training", str(read_folds()[one.name].fold)),
         TrainedOn(f"Br35H/tumour/{other.path.name}", "training", ""),
@@ -35,14 +35,25 @@ def test_a_line_a_scan_with_its_fold(placed_scans, tmp_path):
 
 def test_scans_without_a_fold_keep_their_label(training, validation, tmp_path):
     sides = Sides(training[:4], validation[:2], validation[2:], [s.label for s in validation[2:]])
-    record_sides(sides, tmp_path)
+    record_sides(sides, {}, tmp_path)
     assert recorded_sides([*training, *validation], tmp_path) == sides
 
 
 def test_a_training_that_left_nothing_out_has_no_honest_figure(placed_scans, tmp_path):
-    record_sides(Sides(placed_scans[:5], placed_scans[5:9], [], []), tmp_path)
+    record_sides(Sides(placed_scans[:5], placed_scans[5:9], [], []), {}, tmp_path)
     with pytest.raises(UserError, match="left no patients out"):
         recorded_sides(placed_scans, tmp_path)
+
+
+def test_scans_of_other_hospitals_are_found_only_where_they_are_asked_for(placed_scans, tmp_path):
+    own, other = placed_scans[:4], dataclasses.replace(placed_scans[4], part="elsewhere")
+    placed = read_folds() | {other.name: Placed(3, other.label, conflict=False, person="p")}
+    tested = [*own[2:], other]
+    sides = Sides(own[:1], own[1:2], tested, [placed[scan.name].label for scan in tested])
+    record_sides(sides, placed, tmp_path)
+    assert TrainedOn(other.name, "test", "3") in read_trained_on(tmp_path)
+    assert recorded_sides([*placed_scans, other], tmp_path) == sides
+    assert recorded_sides(placed_scans, tmp_path).tested == own[2:]
 
 
 @pytest.mark.parametrize("side", ["validation", "test"])

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from serve.names import NOTUMOR
-from train.data.br35h import Unseen
-from train.data.dataset import UNKNOWN_TUMOUR, Scan, Slice
+from train.data.dataset import Scan, Slice
 from train.data.duplicates import Pairs
-from train.data.folds import FOLD, patient_sides
+from train.data.folds import patient_sides
 from train.evaluation import protocols
+from train.evaluation.calibration import fit_temperature
 from train.evaluation.predictions import Tested as Answers
 from train.evaluation.protocols import (
     as_papers_count,
@@ -21,7 +21,7 @@ from train.evaluation.protocols import (
     cross_validation,
     protocol_figures,
     published_split,
-    unseen_collection,
+    together,
     without_copies,
 )
 
@@ -39,8 +39,7 @@ def pairs_of(*pairs: tuple[int, int]) -> Pairs:
 
 @pytest.fixture
 def trainer(monkeypatch):
-    """Trains nothing and keeps what it is given; what it trains answers with the file's label,
-    and takes an unknown tumour for none."""
+    """Trains nothing and keeps what it is given; what it trains answers with the file's label."""
     sides = []
 
     def train(training, validation):
@@ -48,8 +47,7 @@ def trainer(monkeypatch):
         return SimpleNamespace(validation=validation)
 
     def logits(_, scans):
-        labels = [NOTUMOR if s.label == UNKNOWN_TUMOUR else s.label for s in scans]
-        return np.eye(4, dtype=np.float32)[labels] * RIGHT
+        return np.eye(4, dtype=np.float32)[[scan.label for scan in scans]] * RIGHT
 
     monkeypatch.setattr(protocols, "predict_logits", logits)
     train.sides = sides
@@ -75,28 +73,39 @@ def test_without_a_fresh_image_there_is_no_accuracy():
     assert figures == {"accuracy_without_duplicates": None, "images_without_duplicates": 0}
 
 
-def test_copies_of_the_collection_leave_the_training(placed_scans, trainer):
-    sides = patient_sides(placed_scans)[FOLD]
-    copies = {scan.name for side in (sides.training, sides.validation) for scan in side[::50]}
-    tumours = [scan_of(f"y{i}", "Br35H", UNKNOWN_TUMOUR) for i in range(3)]
-    figures = unseen_collection(placed_scans, Unseen(tumours, copies), trainer)
-    ((training, validation),) = trainer.sides
-    for own, whole in ((training, sides.training), (validation, sides.validation)):
-        assert own == [scan for scan in whole if scan.name not in copies]
-        assert len(own) < len(whole)
-    # healthy are the fold's tumour-free scans, and none of the tumours was found
-    assert figures["healthy"] == sides.labels.count(NOTUMOR)
-    assert figures["tumours"] == 3
-    assert (figures["sensitivity"], figures["specificity"]) == (0, 1)
-
-
 def test_every_patient_is_tested_by_the_training_without_it(placed_scans, trainer):
     folds = patient_sides(placed_scans)
-    tested = cross_validation(folds, trainer)
+    found = cross_validation(folds, trainer)
     assert trainer.sides == [(sides.training, sides.validation) for sides in folds]
+    assert [one.scans for one in found] == [sides.tested for sides in folds]
+    tested = together(found)
     assert tested.scans == [scan for sides in folds for scan in sides.tested]
     assert tested.labels.tolist() == [label for sides in folds for label in sides.labels]
     assert tested.temperature.shape == (len(placed_scans), 1)
+
+
+def noisy_logits(scans) -> np.ndarray:
+    """Of every other scan's answer the logits are sharper; a few are wrong."""
+    wrong = np.arange(len(scans)) % 7 == 0
+    labels = [(scan.label + one) % 4 for scan, one in zip(scans, wrong, strict=True)]
+    return np.eye(4, dtype=np.float32)[labels] * (1 + np.arange(len(scans)) % 2)[:, None]
+
+
+def test_a_fold_without_validation_is_calibrated_by_all_others(placed_scans, trainer, monkeypatch):
+    monkeypatch.setattr(protocols, "predict_logits", lambda _, scans: noisy_logits(scans))
+    folds = patient_sides(placed_scans, validated=False)
+    found = cross_validation(folds, trainer)
+    assert [validation for _, validation in trainer.sides] == [[]] * len(folds)
+    for own in found:
+        others = together([one for one in found if one is not own])
+        expected = fit_temperature(others.logits, others.labels)
+        assert set(own.temperature[:, 0].tolist()) == {np.float32(expected)}
+    assert len({one.temperature[0, 0] for one in found}) == len(folds)
+
+
+def test_a_fold_that_is_alone_stays_as_it_is(placed_scans, trainer):
+    (own,) = cross_validation(patient_sides(placed_scans, validated=False)[:1], trainer)
+    assert (own.temperature == 1).all()
 
 
 def test_the_published_split_trains_on_one_folder_alone(placed_scans, trainer):

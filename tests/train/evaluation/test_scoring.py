@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from train.evaluation.scoring import accuracy_interval, score, score_collection
+from train.evaluation.scoring import accuracy_interval, score
 
 BOUNDS = np.array([0.025, 0.975])
 
@@ -54,16 +54,3 @@ def test_groups_are_drawn_whole_and_weigh_by_their_size():
     right, groups = np.array([True, False, False, False]), np.array([7, 3, 3, 3])
     assert accuracy_interval(right, groups) == [0.0, 1.0]
     assert accuracy_interval(right, np.zeros(4, int)) == [0.25, 0.25]
-
-
-def test_a_collection_by_hand():
-    healthy = np.full((10, 4), [0.0, 0.0, 1.0, 0.0])
-    healthy[:, 0] = np.linspace(0, 0.81, 10)
-    healthy[:, 2] = 1 - healthy[:, 0]
-    tumour = np.array([[0.05, 0.05, 0.9, 0.0], [0.3, 0.35, 0.35, 0.0], [0.0, 0.0, 0.0, 1.0]])
-    figures = score_collection(tumour, healthy)
-    assert (figures["tumours"], figures["healthy"]) == (3, 10)
-    assert figures["sensitivity"] == pytest.approx(2 / 3)
-    assert figures["specificity"] == pytest.approx(0.6)
-    assert figures["auc"] == pytest.approx((2 + 8 + 10) / 30)
-    assert figures["sensitivity_at_specificity_90"] == pytest.approx(1 / 3)

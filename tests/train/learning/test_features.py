@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from train.data.dataset import find_scans
-from train.learning import features as module
 from train.learning.features import FeatureCache
 from train.network.vgg16 import build_model, frozen_prefix, trainable_suffix
 from train.pictures.augment import AugmentedViews, augmented_view
@@ -37,7 +36,8 @@ def few(small_dataset):
 @pytest.fixture
 def make(prefix, tmp_path, monkeypatch):
     """Opens the test's cache; `make.computed` counts the views that had to be computed."""
-    monkeypatch.setattr(module, "BATCH", 4)
+    monkeypatch.setattr("train.learning.features.BATCH", 4)
+    monkeypatch.setattr("train.learning.rows.FLUSHED", 4)
 
     def open_cache(seed: int = 0) -> FeatureCache:
         cache = FeatureCache(tmp_path, prefix, AugmentedViews(RECIPE, seed))

@@ -10,7 +10,7 @@ import pytest
 
 from train.learning import epochs
 from train.learning.training import Fit, fit, predict_logits
-from train.recipes import RECIPES, RobustRecipe
+from train.recipes import RECIPES, BroadRecipe, RobustRecipe
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ RECIPE = RobustRecipe(learning_rate=1e-4, batch_size=8, epochs=3)
 @pytest.fixture(scope="module")
 def train(training, validation, outlines, base_weights):
     def run(cache) -> Fit:
-        return fit(training, validation, RECIPE, 0, base_weights, cache, outlines)
+        return fit(training, validation, RECIPE, 0, base_weights, cache, outlines, placed={})
 
     return run
 
@@ -88,7 +88,7 @@ def test_only_block5_and_the_head_are_trained(trained, base_weights):
 
 def test_the_deep_recipe_trains_block4_too(training, validation, outlines, base_weights, tmp_path):
     recipe = dataclasses.replace(RECIPES["deep"], batch_size=8, epochs=1)
-    done = fit(training, validation, recipe, 0, base_weights, tmp_path, outlines)
+    done = fit(training, validation, recipe, 0, base_weights, tmp_path, outlines, placed={})
     assert changed_blocks(done.model, base_weights) == {"block4", "block5"}
     whole = keras.Model(done.model.inputs, done.model.get_layer("logits").output)
     pixels = np.stack([scan.pixels() for scan in validation]).astype(np.float32)
@@ -96,3 +96,35 @@ def test_the_deep_recipe_trains_block4_too(training, validation, outlines, base_
     found = predict_logits(done, validation)
     np.testing.assert_allclose(found, expected, atol=2e-3 * np.abs(expected).max())
     assert done.features.rows().shape[1:] == (28, 28, 256)
+
+
+@pytest.fixture(scope="module")
+def train_broad(training, outlines, base_weights):
+    """Of two hospitals, without a validation side."""
+    recipe = BroadRecipe(batch_size=8, epochs=2, draws=20, views=2)
+    theirs = [dataclasses.replace(scan, part="elsewhere") for scan in training[:4]]
+    scans = [*training[4:-1], *theirs]
+
+    def run(cache) -> Fit:
+        return fit(scans, [], recipe, 0, base_weights, cache, outlines, placed={})
+
+    return run
+
+
+def test_the_broad_recipe_ends_with_its_last_epoch(train_broad, tmp_path, monkeypatch):
+    add = epochs.Run.add
+
+    def interrupted(run, entry, model):
+        add(run, entry, model)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(epochs.Run, "add", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train_broad(tmp_path / "interrupted")
+    done, whole = train_broad(tmp_path / "interrupted"), train_broad(tmp_path / "whole")
+    assert (done.best, len(done.history), done.validation) == (2, 2, [])
+    assert not any(name.startswith("val_") for name in done.history[0])
+    assert all(np.isfinite(list(entry.values())).all() for entry in done.history)
+    for ours, theirs in zip(done.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from serve.artifacts import KERAS_NAME, MODELS, sha256, write_metrics
+from serve.artifacts import KERAS_NAME, MODELS, sha256
 from serve.command import UserError
+from serve.metrics import write_metrics
 from train.data.dataset import find_scans
 from train.data.folds import Sides
 from train.data.trained_on import record_sides
@@ -25,9 +26,9 @@ def testing(small_dataset):
 def models(testing, tmp_path):
     """The committed checkpoint, said to be validated on one scan and tested on the others."""
     shutil.copy(MODELS / KERAS_NAME, tmp_path)
-    write_metrics(tmp_path, "model", {"sha256": sha256(tmp_path / KERAS_NAME)})
+    write_metrics(tmp_path, "model", {"sha256": sha256(tmp_path / KERAS_NAME)}, {})
     tested = testing[1:]
-    record_sides(Sides([], testing[:1], tested, [s.label for s in tested]), tmp_path)
+    record_sides(Sides([], testing[:1], tested, [s.label for s in tested]), {}, tmp_path)
     return tmp_path
 
 
@@ -43,13 +44,13 @@ def test_a_published_model_is_tested_as_it_is(models, testing, tmp_path):
 
 
 def test_a_checkpoint_that_was_not_measured_is_refused(models, testing, tmp_path):
-    write_metrics(models, "model", {"sha256": "0" * 64})
+    write_metrics(models, "model", {"sha256": "0" * 64}, {})
     with pytest.raises(UserError, match=KERAS_NAME):
         load_fit(models, testing, tmp_path / "cache")
 
 
 def test_a_model_that_left_no_patients_out_has_no_honest_figure(models, testing, tmp_path):
-    record_sides(Sides(testing[:3], testing[3:], [], []), models)
+    record_sides(Sides(testing[:3], testing[3:], [], []), {}, models)
     with pytest.raises(UserError, match="left no patients out"):
         load_fit(models, testing, tmp_path / "cache")
 
