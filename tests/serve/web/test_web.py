@@ -33,7 +33,7 @@ WEB = ROOT / "serve" / "web"
 SITE = WEB / "site"
 PATIENCE = 120_000  # milliseconds
 BUTTONS = {
-    "Te-gl_0235.jpg": "Glioma 2",
+    "Tr-gl_1133.jpg": "Glioma 2",
     "Te-gl_0261.jpg": "Glioma 3",
     "Tr-gl_0044.jpg": "Glioma 1",
     "Tr-me_0089.jpg": "Meningioma 1",
