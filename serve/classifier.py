@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 import numpy as np
 
 from .artifacts import INT8_NAME, MODELS, ONNX_NAME
-from .command import UserError, one_line
+from .contract import ModelError as ModelError
+from .contract import check_outputs, read_contract
 from .formats.raster import ImageSource, describe, load_pixels
-from .providers import CPU, Device, choose_provider
-from .runtime import ort
-from .track_record import TrackRecord, read_track_record
+from .formats.scans import Axis
+from .processors import threads as number_of_threads
+from .providers import CPU, Device, DeviceError, choose_provider
+from .series import SeriesPrediction, SeriesSource, answer_series, one_series
+from .session import Session, warn
 
 NAMED_MODELS = {"fp32": ONNX_NAME, "int8": INT8_NAME}
 BATCH = 8
-OUTPUTS = ("probabilities", "cam", "ood_score")
-METADATA = ("labels", "input_size", "temperature", "ood_threshold")
 
 Source = TypeVar("Source", bound=ImageSource)
-
-
-class ModelError(UserError):
-    """The file is no model that can be served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +31,10 @@ class Prediction:
     """The answer for one picture."""
 
     path: str  # the picture's name
-    label: str  # the class of the highest probability
-    confidence: float  # that probability, 0 to 1
-    probabilities: dict[str, float]  # of every class, in the model's order
-    brain_mri: bool  # False: so unlike the training scans that the class means nothing
+    label: str | None  # the class of the highest probability
+    confidence: float | None  # that probability, 0 to 1
+    probabilities: dict[str, float] | None  # of every class, in the model's order
+    brain_mri: bool  # False: so unlike the training scans that these three are None
     unsure: bool  # True: answers of such a confidence were too often wrong (the track record)
     ood_score: float  # how unlike, from 0; about 1 for a scan
     model: str  # name of the ONNX file
@@ -63,33 +59,40 @@ class BrainTumorClassifier:
     Args:
         model: "auto" (int8 on a CPU, float32 on a GPU if it is there), "fp32", "int8", or the
             path of an ONNX file.
-        device: "auto" (a GPU where one can be used), "cpu" or "cuda".
-        threads: of one inference; by default as many as there are cores.
+        device: "auto" (a GPU where one can be used; where it fails, the CPU, and a warning is
+            logged), "cpu" or "cuda".
+        threads: of one inference; by default what the environment variable BRAIN_TUMOR_THREADS
+            says, or as many as there are processors that the process may use.
 
     Raises:
         ModelError: no such file, or not a model with the tensors and metadata of this
             project.
         serve.providers.DeviceError: the device cannot be used.
+        serve.command.UserError: that is no number of threads.
     """
 
     def __init__(
         self, model: str | Path = "auto", device: Device = "auto", threads: int | None = None
     ) -> None:
-        provider = choose_provider(device)
-        if model == "auto":
-            whole = (MODELS / ONNX_NAME).is_file()  # the wheel has the int8 model alone
-            model = "fp32" if whole and provider != CPU else "int8"
-        path = MODELS / NAMED_MODELS[model] if model in NAMED_MODELS else Path(model)
-        self._session = _open_session(path, provider, threads)
-        metadata = _read_contract(self._session, path)
-        self.model = path.name
-        self.provider: str = self._session.get_providers()[0]
-        self.labels: tuple[str, ...] = tuple(json.loads(metadata["labels"]))
-        self.input_size = int(metadata["input_size"])
-        self.temperature = float(metadata["temperature"])
-        self.ood_threshold = float(metadata["ood_threshold"])
-        self.track_record = _track_record(metadata, path)
-        self.metadata = metadata
+        self._arguments = model, device, threads
+        self._session = _open_session(model, device, number_of_threads(threads))
+        contract = read_contract(self._session.runtime, self._session.path)
+        self.model = self._session.path.name
+        self.labels = contract.labels
+        self.input_size = contract.input_size
+        self.temperature = contract.temperature
+        self.ood_threshold = contract.ood_threshold
+        self.track_record = contract.track_record
+        self.metadata = contract.metadata
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its arguments: who unpickles it opens the model anew."""
+        return type(self), self._arguments
+
+    @property
+    def provider(self) -> str:
+        """The ONNX Runtime execution provider that runs now."""
+        return self._session.provider
 
     @classmethod
     def from_pretrained(
@@ -138,10 +141,12 @@ class BrainTumorClassifier:
 
         Args:
             source: a path, a PIL image, a NumPy array (see `serve.formats.raster.load_image`), an
-                encoded file's bytes, or a list or tuple of these.
+                encoded file's bytes, or a list or tuple of these. A file may also be a single
+                slice of DICOM or NIfTI.
 
         Raises:
-            InvalidImageError: a picture cannot be decoded; it says which and why.
+            InvalidImageError: a picture cannot be decoded, or is a stack of several slices, which
+                `predict_series` reads; it says which and why.
         """
         if not isinstance(source, list | tuple):
             return self.predict([source])[0]
@@ -151,6 +156,48 @@ class BrainTumorClassifier:
             pixels = [load_pixels(one, self.input_size) for one in batch]
             answers += self.predict_pixels(pixels, [describe(one) for one in batch])
         return answers
+
+    def predict_series(
+        self, source: SeriesSource, *, axis: Axis = "auto", volume: int | None = None
+    ) -> SeriesPrediction:
+        """Classify every slice of a volume, a DICOM series or a stack of pages.
+
+        Args:
+            source: a file, a folder, an archive or bytes that hold one series; or one of the
+                series that `serve.formats.scans.read_scans` gives, where there are several.
+            axis: of NIfTI volumes, the direction in which they are cut: "axial", "coronal",
+                "sagittal", or "auto" for the one with the finest pixels within a slice.
+            volume: where there are several, which one, from 0; by default the first.
+
+        Raises:
+            InvalidImageError: it cannot be read, or holds no series or several, or not one of its
+                slices can be read.
+        """
+        return self._series(source, axis, volume, maps=False)[0]
+
+    def explain_series(
+        self, source: SeriesSource, *, axis: Axis = "auto", volume: int | None = None
+    ) -> tuple[SeriesPrediction, np.ndarray]:
+        """Classify as `predict_series` does, with Grad-CAM of every class and slice.
+
+        Returns:
+            the answers, and the maps, float32 (N, 4, 14, 14), each from 0 to 1;
+            `serve.series.cam_volume` makes a volume of them.
+        """
+        answers, maps = self._series(source, axis, volume, maps=True)
+        return answers, np.zeros((0, 4, 14, 14), np.float32) if maps is None else maps
+
+    def _series(
+        self, source: SeriesSource, axis: Axis, volume: int | None, maps: bool
+    ) -> tuple[SeriesPrediction, np.ndarray | None]:
+        def answer(
+            pixels: Sequence[np.ndarray], names: Sequence[str]
+        ) -> tuple[list[Prediction], np.ndarray | None]:
+            if maps:
+                return self.explain_pixels(pixels, names)
+            return self.predict_pixels(pixels, names), None
+
+        return answer_series(one_series(source, axis, volume), answer, self.input_size, BATCH)
 
     def explain(self, source: ImageSource) -> Explanation:
         """Classify a picture and say where each class's evidence lies (Grad-CAM).
@@ -187,11 +234,12 @@ class BrainTumorClassifier:
         self, pixels: Sequence[np.ndarray], names: Sequence[str], more: list[str]
     ) -> tuple[list[Prediction], list[np.ndarray]]:
         """Answers, and the outputs that `more` names."""
+        image = np.stack(pixels)
         started = time.perf_counter()
-        probabilities, scores, *rest = self._session.run(
-            ["probabilities", "ood_score", *more], {"image": np.stack(pixels)}
-        )
+        outputs = self._session.run(["probabilities", "ood_score", *more], image)
         milliseconds = (time.perf_counter() - started) * 1000 / len(names)
+        check_outputs(outputs, len(image), self._session.path)
+        probabilities, scores, *rest = outputs.values()
         predictions = [
             self._prediction(name, row, score, milliseconds)
             for name, row, score in zip(names, probabilities.tolist(), scores.tolist(), strict=True)
@@ -202,13 +250,14 @@ class BrainTumorClassifier:
         self, name: str, row: list[float], score: float, milliseconds: float
     ) -> Prediction:
         best = max(range(len(row)), key=row.__getitem__)
+        brain_mri = score <= self.ood_threshold
         return Prediction(
             path=name,
-            label=self.labels[best],
-            confidence=row[best],
-            probabilities=dict(zip(self.labels, row, strict=True)),
-            brain_mri=score <= self.ood_threshold,
-            unsure=self.track_record.unsure(row[best]),
+            label=self.labels[best] if brain_mri else None,
+            confidence=row[best] if brain_mri else None,
+            probabilities=dict(zip(self.labels, row, strict=True)) if brain_mri else None,
+            brain_mri=brain_mri,
+            unsure=brain_mri and self.track_record.unsure(row[best]),
             ood_score=score,
             model=self.model,
             provider=self.provider,
@@ -216,45 +265,21 @@ class BrainTumorClassifier:
         )
 
 
-def _track_record(metadata: dict[str, str], path: Path) -> TrackRecord:
-    """What the file's confidences have meant; nothing is known of a file without the property."""
+def _open_session(model: str | Path, device: Device, threads: int) -> Session:
+    """A session of the model on the device; of "auto" on the CPU where a GPU cannot be started."""
+    provider = choose_provider(device)
+    insist = device == "cuda"
     try:
-        return read_track_record(metadata.get("track_record", "{}"))
-    except UserError as error:
-        raise ModelError(f"{path}: {error} in its metadata") from None
+        return Session(_path_of(model, provider), provider, threads, insist)
+    except DeviceError as error:
+        if insist:
+            raise
+        warn(str(error))
+    return Session(_path_of(model, CPU), CPU, threads, insist)
 
 
-def _open_session(path: Path, provider: str, threads: int | None) -> ort.InferenceSession:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model")
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads or 0
-    # Measured with the int8 model on 2 cores: without the arena 384 instead of 554 MB after a
-    # batch of 8, loaded in 0.10 instead of 0.17 s, no slower. The rest is best as it is: a thread
-    # a core (1: 1.8 times the time, 4: 1.5), all graph optimizations (extended: 1.1, basic: 2.4);
-    # spinning makes no difference.
-    options.enable_cpu_mem_arena = False
-    try:
-        return ort.InferenceSession(path, options, providers=[provider])
-    except Exception as error:  # ONNX Runtime's own types share no base but this
-        raise ModelError(
-            f"{path}: not an ONNX model that can be run here ({one_line(error)})"
-        ) from None
-
-
-def _read_contract(session: ort.InferenceSession, path: Path) -> dict[str, str]:
-    """The model's metadata, once its tensors and properties are found to be as agreed."""
-    inputs = {tensor.name: (tensor.type, len(tensor.shape)) for tensor in session.get_inputs()}
-    outputs = [tensor.name for tensor in session.get_outputs()]
-    metadata = session.get_modelmeta().custom_metadata_map
-    lacking = [name for name in OUTPUTS if name not in outputs]
-    lacking += [f"metadata {name}" for name in METADATA if name not in metadata]
-    if inputs != {"image": ("tensor(uint8)", 4)} or lacking:
-        raise ModelError(
-            f"{path}: not a brain tumour classifier of this project (expected the input image, "
-            f"uint8 (N, H, W, 3), the outputs {', '.join(OUTPUTS)}, and the metadata "
-            f"{', '.join(METADATA)}; found {', '.join(inputs)} -> {', '.join(outputs)}"
-            + (f", without {', '.join(lacking)})" if lacking else ")")
-        )
-    return metadata
+def _path_of(model: str | Path, provider: str) -> Path:
+    if model == "auto":
+        whole = (MODELS / ONNX_NAME).is_file()  # the wheel has the int8 model alone
+        model = "fp32" if whole and provider != CPU else "int8"
+    return MODELS / NAMED_MODELS[model] if model in NAMED_MODELS else Path(model)

@@ -3,55 +3,72 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..command import UserError, one_line
+from ..command import one_line
+from .budget import DEEP, LARGE, MAX_PIXELS, check_size, conversion, decoded, room
+from .deep import deep_pixels
+from .errors import InvalidImageError
+from .grey import to_8_bit
+from .kinds import HEAD, content_of, is_heif
+
+__all__ = ["FORMATS", "SUFFIXES", "InvalidImageError", "describe", "load_image", "load_pixels"]
 
 ImageSource: TypeAlias = str | Path | bytes | Image.Image | np.ndarray
+Again: TypeAlias = Callable[[], Image.Image] | None
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
-MAX_PIXELS = 89_478_485  # Pillow's own bound against decompression bombs
-
-# Scanners store 12 bits in 16, pictures use all 16; the brightest pixel tells which.
-FULL_SCALES = (255, 4095, 65535)
-
-
-class InvalidImageError(UserError, ValueError):
-    """A picture that cannot be read. `name` says which, `reason` why."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name}: {reason}")
-        self.name = name
-        self.reason = reason
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
+    | {".jp2", ".j2k", ".jpx", ".avif", ".heic", ".heif"}
+)
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000") + (
+    ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # from Pillow 11.3 on
+)
+STACKS = ("TIFF", "GIF", "WEBP", "PNG")  # whose pages are pictures of their own
+MIN_IS_WHITE = 0  # a TIFF file's photometric interpretation
+PHOTOMETRIC, PART = 262, 254  # tags of a TIFF page
+REDUCED = 1  # bit of PART: the page shows another one, smaller
 
 
 def load_image(source: ImageSource, name: str | None = None) -> Image.Image:
     """Decode `source` into an upright 8-bit RGB picture of its own size.
 
+    Decoders answer for much damage within a file, and so does this: what the file no longer
+    holds is grey or black. A file that ends too early is refused.
+
     Args:
         source: a path, an encoded file's bytes, a PIL image, or an array of pixels
-            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4): uint8 or uint16, or floats from
-            0 to 1. Transparent pixels become black, as a scan's background is.
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), integers or floats. Grey levels of more
+            than 8 bits are stretched from their own darkest to their own brightest (see
+            `grey.to_8_bit`). Transparent pixels become black, as a scan's background is. A file
+            may also be a single slice of DICOM or NIfTI.
         name: what errors call the picture; by default the path or the kind of source.
 
     Returns:
         A PIL image in mode "RGB".
 
     Raises:
-        InvalidImageError: whatever is wrong with the picture, and nothing else.
+        InvalidImageError: whatever is wrong with the picture, and nothing else. A stack of more
+            than one slice is wrong here: `BrainTumorClassifier.predict_series` reads it.
     """
     name = name or describe(source)
-    try:
-        return _to_rgb(_open(source))
-    except InvalidImageError as error:
-        raise InvalidImageError(name, error.reason) from None
-    except Exception as error:  # decoders raise nearly every type on hostile files
-        raise InvalidImageError(name, _reason(error)) from error
+    with errors_of(name):
+        if isinstance(source, str | Path | bytes) and _is_medical(source):
+            return Image.fromarray(_only_slice(source, name))
+        if isinstance(source, np.ndarray):
+            return Image.fromarray(to_rgb(_channels(source)))
+        with opened(source) as (image, again):
+            if again and (pages := len(pages_of(image))) > 1:
+                raise _stack(pages)
+            return Image.fromarray(to_rgb(page_levels(image, again)))
 
 
 def load_pixels(source: ImageSource, size: int, name: str | None = None) -> np.ndarray:
@@ -70,48 +87,169 @@ def load_pixels(source: ImageSource, size: int, name: str | None = None) -> np.n
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
 
 
-def describe(source: ImageSource) -> str:
+def describe(source: object) -> str:
     """What messages call a picture: its path, or what kind of thing it is."""
     if isinstance(source, str | Path):
         return str(source)
     return "<bytes>" if isinstance(source, bytes) else f"<{type(source).__name__}>"
 
 
-def _open(source: ImageSource) -> Image.Image:
-    if isinstance(source, np.ndarray):
-        return _from_array(source)
+@contextmanager
+def errors_of(name: str) -> Iterator[None]:
+    """Within the block, whatever a decoder raises becomes an InvalidImageError of that name."""
+    try:
+        yield
+    except InvalidImageError as error:
+        raise InvalidImageError(error.name or name, error.reason) from None
+    except Exception as error:  # decoders raise nearly every type on hostile files
+        raise InvalidImageError(name, _reason(error)) from error
+
+
+@contextmanager
+def opened(
+    source: str | Path | bytes | Image.Image,
+) -> Iterator[tuple[Image.Image, Again]]:
+    """A picture, not yet decoded, and what opens its file once more (of a PIL image: None).
+
+    Raises:
+        InvalidImageError: it is empty, or needs what is not installed.
+        Exception: whatever Pillow raises.
+    """
     if isinstance(source, Image.Image):
-        image = source
-    elif isinstance(source, bytes):
-        if not source:
-            raise InvalidImageError("", "the file is empty")
-        image = Image.open(io.BytesIO(source), formats=FORMATS)
-    elif isinstance(source, str | Path):
-        if not Path(source).stat().st_size:
-            raise InvalidImageError("", "the file is empty")
-        image = Image.open(source, formats=FORMATS)
-    else:
+        yield source, None
+        return
+    if not isinstance(source, str | Path | bytes):
         raise InvalidImageError("", f"a {type(source).__name__} is not a picture")
-    if image.width * image.height > MAX_PIXELS:
-        raise InvalidImageError(
-            "", f"{image.width}x{image.height} is over the limit of {MAX_PIXELS:,} pixels"
-        )
-    image.load()
-    return image
+    head = _head(source)
+    if not head:
+        raise InvalidImageError("", "the file is empty")
+    formats = _with_heif() if is_heif(head) else FORMATS
+    file = partial(io.BytesIO, source) if isinstance(source, bytes) else partial(Path, source)
+
+    def again() -> Image.Image:
+        return Image.open(file(), formats=formats)
+
+    with again() as image:
+        yield image, again
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    image = ImageOps.exif_transpose(image)
-    if image.mode == "F" or image.mode.startswith("I"):
-        image = Image.fromarray(_to_8_bit(np.asarray(image)))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, image)
-    return image.convert("RGB")
+def pages_of(image: Image.Image) -> list[int]:
+    """The frames that are pictures of their own: of a TIFF file not its previews, of a
+    photograph with a second view (MPO, HEIC) the first alone."""
+    frames = getattr(image, "n_frames", 1)
+    if image.format not in STACKS or frames == 1:
+        return [0]
+    if image.format != "TIFF":
+        return list(range(frames))
+    found = []
+    for frame in range(frames):
+        image.seek(frame)
+        if not image.tag_v2.get(PART, 0) & REDUCED:  # type: ignore[attr-defined]
+            found.append(frame)
+    image.seek(0)
+    return found or [0]
 
 
-def _from_array(array: np.ndarray) -> Image.Image:
+def page_levels(image: Image.Image, again: Again) -> np.ndarray:
+    """Decode the page that `image` stands at.
+
+    Args:
+        image: not yet decoded, or a PIL image of the user's, which stays as it is.
+        again: opens the same file once more; None where there is no file.
+
+    Returns:
+        the file's own levels where they have more than 8 bits, (H, W) or (H, W, 3), and else
+        uint8 (H, W, 3); upright.
+
+    Raises:
+        InvalidImageError: it has too many pixels, or none.
+        Exception: whatever the decoder raises.
+    """
+    check_size(image)
+    if not image.width * image.height:
+        raise InvalidImageError("", f"a picture of {image.width}x{image.height} has no pixels")
+    small = image.width * image.height <= LARGE
+    if again and small:
+        with room(conversion(image)):
+            deep = deep_pixels(image, again)
+        if deep is not None:
+            return _channels(deep)
+    negative = getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == MIN_IS_WHITE
+    with decoded(image, own=again is not None) as ready:
+        upright = ImageOps.exif_transpose(ready)
+        if upright.mode == "F" or upright.mode.startswith("I"):
+            levels = np.asarray(upright)
+            return -levels.astype(np.float64) if negative else levels
+        if upright.has_transparency_data:
+            upright = upright.convert("RGBA")
+            black = Image.new("RGBA", upright.size, (0, 0, 0, 255))
+            upright = Image.alpha_composite(black, upright)
+        return np.asarray(upright.convert("RGB"))
+
+
+def to_rgb(levels: np.ndarray) -> np.ndarray:
+    """Levels of any kind, (H, W) or (H, W, 3) -> uint8 (H, W, 3). What has 8 bits stays as it is.
+
+    Raises:
+        InvalidImageError: see `grey.to_8_bit`.
+    """
+    if levels.dtype == np.uint8:
+        grey = levels
+    else:
+        with room(DEEP * levels.size):
+            grey = to_8_bit(levels)
+    return np.stack([grey] * 3, axis=2) if grey.ndim == 2 else grey
+
+
+def _is_medical(source: str | Path | bytes) -> bool:
+    with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+        return content_of(file) not in ("picture", None)
+
+
+def _only_slice(source: str | Path | bytes, name: str) -> np.ndarray:
+    """The pixels of a file of DICOM or NIfTI, or of an archive, that holds one slice."""
+    from .scans import read_scans
+    from .slices import File
+
+    series = []
+    for one in read_scans([File(name, source if isinstance(source, bytes) else Path(source))]):
+        if isinstance(one, InvalidImageError):
+            raise one
+        series.append(one)
+    if len(series) != 1 or len(series[0]) != 1:
+        raise _stack(sum(map(len, series)))
+    for part in series[0]:
+        if isinstance(part, InvalidImageError):
+            raise part
+        return part.pixels
+    raise InvalidImageError(name, f"nothing to classify: {', '.join(series[0].skipped)}")
+
+
+def _stack(slices: int) -> InvalidImageError:
+    return InvalidImageError(
+        "", f"it holds {slices} slices, not one (predict_series classifies them all)"
+    )
+
+
+def _head(source: str | Path | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source[:HEAD]
+    with Path(source).open("rb") as file:
+        return file.read(HEAD)
+
+
+def _with_heif() -> tuple[str, ...]:
+    """Pillow's name of HEIC, once it can read it."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise InvalidImageError("", "to read HEIC pictures: pip install pillow-heif") from None
+    register_heif_opener()
+    return ("HEIF",)
+
+
+def _channels(array: np.ndarray) -> np.ndarray:
+    """An array of pixels -> levels (H, W) or (H, W, 3), what is transparent black."""
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
@@ -121,24 +259,15 @@ def _from_array(array: np.ndarray) -> Image.Image:
     if not array.size:
         raise InvalidImageError("", f"an array of shape {array.shape} has no pixels")
     if array.dtype == np.bool_:
-        array = array.astype(np.uint8) * 255
-    return Image.fromarray(array if array.dtype == np.uint8 else _to_8_bit(array))
-
-
-def _to_8_bit(values: np.ndarray) -> np.ndarray:
-    """Scale grey levels of more than 8 bits, or floats, to uint8."""
-    if values.dtype.kind not in "iuf":
-        raise InvalidImageError("", f"pixels of type {values.dtype} are not grey levels")
-    if not np.isfinite(values).all():
-        raise InvalidImageError("", "it has pixels that are not finite numbers")
-    low, high = float(values.min()), float(values.max())
-    scales = (1, *FULL_SCALES) if values.dtype.kind == "f" else FULL_SCALES
-    full = next((scale for scale in scales if high <= scale), None)
-    if full is None or low < 0:
-        raise InvalidImageError(
-            "", f"its grey levels, {low:g} to {high:g}, are not within 0 to 65535"
-        )
-    return np.rint(values * (255.0 / full)).astype(np.uint8)
+        return array.astype(np.uint8) * 255
+    if array.ndim == 2 or array.shape[2] == 3:
+        return array
+    if array.dtype == np.uint8:
+        return page_levels(Image.fromarray(array), None)
+    if array.dtype.kind not in "iuf":
+        return array[:, :, :3]
+    opaque = array[:, :, 3:] / (array[:, :, 3].max() or 1)
+    return (array[:, :, :3] * np.clip(opaque, 0, 1)).astype(array.dtype)
 
 
 def _reason(error: Exception) -> str:

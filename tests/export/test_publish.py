@@ -7,6 +7,7 @@ way that huggingface_hub takes by default.
 from __future__ import annotations
 
 import ast
+import io
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ from huggingface_hub import ModelCard, SpaceCard
 
 from export.hub_folders import MAX_BYTES
 from export.metadata import beside
+from export.publish import main
 from serve.artifacts import (
     INT8_NAME,
     KERAS_NAME,
@@ -248,8 +250,10 @@ def test_requirements_are_what_the_app_imports(published):
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(node.module.split(".")[0])
-    packages = {"PIL": "pillow", "tensorflow": "tensorflow-cpu"}
+    packages = {"PIL": "pillow", "tensorflow": "tensorflow-cpu", "pillow_heif": "pillow-heif"}
+    packages |= {"libjpeg": "pylibjpeg-libjpeg", "openjpeg": "pylibjpeg-openjpeg"}
     brought = {"gradio_client", "huggingface_hub"}  # by gradio
+    brought |= {"fastapi", "h11", "pydantic", "starlette", "uvicorn"}
     needed = imported - sys.stdlib_module_names - brought - {"serve"}
     lines = (published.space / "requirements.txt").read_text(encoding="utf-8").split()
     required = {line.split("==")[0] for line in lines}
@@ -276,6 +280,26 @@ def test_a_dry_run_and_no_token_only_write_the_folder(more, project, empty_hub, 
     assert empty_hub.requests == []
     for path, (size, _) in hashes(tmp_path / "out" / "space").items():
         assert re.search(rf"^ *{size:,}  {re.escape(path)}$", done.stdout, re.MULTILINE), path
+
+
+def test_where_text_files_are_cp1252_as_on_windows(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(io, "text_encoding", lambda encoding, level=2: encoding or "cp1252")
+    assert main(["--space", SPACE, "--dry-run", "--output", str(tmp_path)]) == 0
+    assert "nothing uploaded" in capsys.readouterr().out
+    assert "🧠" in (tmp_path / "space" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_console_that_lacks_characters(tmp_path):
+    """What it cannot show is escaped."""
+    command = [sys.executable, "-m", "export.publish", "--space", SPACE, "--dry-run"]
+    done = subprocess.run(
+        [*command, "--output", tmp_path / "порт"],
+        capture_output=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"\u043f\u043e\u0440\u0442" in done.stdout
 
 
 def test_gpu(project, empty_hub, tmp_path):

@@ -1,0 +1,136 @@
+"""NIfTI volumes (.nii, .nii.gz), cut into slices.
+
+Read with nibabel; the format: Cox et al., "A (sort of) new image data format standard: NIfTI-1",
+HBM 2004.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from .errors import InvalidImageError
+from .kinds import decompressed
+from .planes import Plane, slices_of
+from .raster import errors_of
+from .slices import File, Series, Slice
+from .space import AXIAL, CORONAL, SAGITTAL, Space, finest, space_of
+
+if TYPE_CHECKING:
+    from nibabel.nifti1 import Nifti1Header
+
+DIRECTIONS = {"axial": AXIAL, "coronal": CORONAL, "sagittal": SAGITTAL}
+INSTALL = "to read NIfTI: pip install nibabel"
+MAX_BYTES = 2**30  # of one volume
+CHUNK = 2**24  # bytes that are read at once
+
+
+def read_nifti(file: File, axis: str = "auto", volume: int | None = None) -> Series:
+    """A volume as a series of slices, in the order of their position.
+
+    Args:
+        axis: what the slices are: "axial", "coronal", "sagittal", or "auto" for those with the
+            finest pixels.
+        volume: which of several, from 0; by default the first.
+
+    Raises:
+        InvalidImageError: it is no volume, or damaged, or has no such volume, or nibabel is
+            not installed.
+    """
+    with errors_of(file.name), file.open() as content:
+        header = _header(decompressed(content))
+        shape, volumes = _shape(header)
+        if not 0 <= (volume or 0) < volumes:
+            raise InvalidImageError("", f"there is no volume {volume}: it has {volumes}")
+        affine = np.asarray(header.get_best_affine(), np.float64)
+        if not np.isfinite(affine).all():
+            raise InvalidImageError("", "its affine has numbers that are not finite")
+    direction = finest(shape, affine) if axis == "auto" else DIRECTIONS[axis]
+    space = space_of(shape, affine, direction)
+    names = [f"{file.name}[{index}]" for index in range(space.slices)]
+
+    def read(skipped: Counter[str]) -> Iterator[Slice | InvalidImageError]:
+        try:
+            with errors_of(file.name):
+                voxels, slope, intercept = _voxels(file, volume or 0)
+        except InvalidImageError as error:
+            yield error
+        else:
+            plane = partial(_plane, space, voxels, slope, intercept)
+            yield from slices_of(names, plane, skipped)
+
+    warnings: tuple[str, ...] = ()
+    if volumes > 1 and volume is None:
+        warnings = (f"It holds {volumes} volumes; the first was read.",)
+    return Series(file.name, "NIfTI volume", space.slices, read, warnings, space)
+
+
+def _plane(space: Space, voxels: np.ndarray, slope: float, intercept: float, index: int) -> Plane:
+    levels = space.cut(voxels, index)
+    if levels.dtype.names:  # colours
+        channels = [levels[name] for name in levels.dtype.names[:3]]
+        return Plane(np.stack(channels, axis=-1), spacing=space.spacing)
+    levels = np.nan_to_num(levels * np.float32(slope) + np.float32(intercept), posinf=0, neginf=0)
+    return Plane(levels.astype(np.float32), spacing=space.spacing)
+
+
+def _header(content: BinaryIO) -> Nifti1Header:
+    try:
+        from nibabel.nifti1 import Nifti1Header
+        from nibabel.nifti2 import Nifti2Header
+        from nibabel.spatialimages import HeaderDataError
+    except ImportError:
+        raise InvalidImageError("", INSTALL) from None
+    head = content.read(4)
+    kind = (
+        Nifti2Header
+        if 540 in (int.from_bytes(head, order) for order in ("little", "big"))
+        else Nifti1Header
+    )
+    raw = head + content.read(kind.template_dtype.itemsize - 4)
+    try:
+        header = kind(raw, check=False)
+    except HeaderDataError:
+        raise InvalidImageError("", "its header is damaged") from None
+    if header["magic"].item() in (b"ni1", b"ni2"):
+        raise InvalidImageError("", "only the header of a pair of files; .nii is read, in one")
+    return header
+
+
+def _shape(header: Nifti1Header) -> tuple[tuple[int, int, int], int]:
+    """Voxels of a volume, and how many volumes there are."""
+    sizes = [int(size) for size in header.get_data_shape()]
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise InvalidImageError("", f"an array of shape {tuple(sizes)} is no volume")
+    dtype = header.get_data_dtype()
+    if dtype.kind not in "biuf" and not dtype.names:
+        raise InvalidImageError("", f"voxels of type {dtype} are not grey levels")
+    x, y, z = (*sizes, 1)[:3]
+    if x * y * z * dtype.itemsize > MAX_BYTES:
+        raise InvalidImageError("", f"a volume of {x}x{y}x{z} is over the limit of 1 GiB")
+    return (x, y, z), math.prod(sizes[3:])
+
+
+def _voxels(file: File, volume: int) -> tuple[np.ndarray, float, float]:
+    """One volume as it is stored, and the slope and intercept of its levels."""
+    with file.open() as content:
+        stream = decompressed(content)
+        header = _header(stream)
+        shape, _ = _shape(header)
+        dtype = header.get_data_dtype()
+        size = math.prod(shape) * dtype.itemsize
+        start = int(header["vox_offset"]) or header.template_dtype.itemsize + 4
+        skip = start + volume * size - header.template_dtype.itemsize
+        while skip > 0 and (read := len(stream.read(min(skip, CHUNK)))):
+            skip -= read
+        raw = stream.read(size)
+    if len(raw) < size:
+        raise InvalidImageError("", "the file ends too early")
+    slope, intercept = header.get_slope_inter()
+    voxels = np.frombuffer(raw, dtype).reshape(shape, order="F")
+    return voxels, 1.0 if slope is None else slope, 0.0 if intercept is None else intercept

@@ -1,0 +1,114 @@
+"""Slices as a source stores them -> the slices that a model reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from .errors import InvalidImageError
+from .grey import looks_inverted, to_8_bit, windowed
+from .raster import errors_of
+from .slices import Slice
+
+NO_BRAIN = "without enough brain"
+SAMPLED = (0.3, 0.4, 0.5, 0.6, 0.7)  # of the way through a series: where the head is largest
+DARK = 0.15  # of the head's brightness: what is darker is air
+LEAST = 0.3  # of the largest head's area: less is the crown, or no head at all
+COARSE = 64  # pixels a side, over which noise averages out
+SQUARE = 0.01  # sides of a pixel that differ by less are equal
+NARROWEST = 32  # times as long as wide: the most that a pixel is stretched
+INVERTED = "It looks inverted: the background is bright."
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """One slice's levels, upright."""
+
+    levels: np.ndarray  # (H, W) or (H, W, 3), of any range
+    window: tuple[float, float] | None = None  # levels of black and white; None: the slice's own
+    spacing: tuple[float, float] = (1, 1)  # from row to row, from column to column; any unit
+    negative: bool = False  # the lowest level is white
+
+    def pixels(self) -> np.ndarray:
+        """uint8 (H, W, 3), RGB, of square pixels. Raises InvalidImageError."""
+        if self.window:
+            grey = windowed(self.levels, *self.window)
+        else:
+            grey = self.levels if self.levels.dtype == np.uint8 else to_8_bit(self.levels)
+        image = Image.fromarray(255 - grey if self.negative else grey).convert("RGB")
+        size = _square(image.size, self.spacing)
+        return np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+
+    def head(self) -> np.ndarray:
+        """Its brightness, coarsely: float32, the same number of pixels whatever its size."""
+        grey = self.levels.astype(np.float32)
+        grey = grey.mean(axis=2) if grey.ndim == 3 else grey
+        grey = -grey if self.negative else grey
+        small = Image.fromarray(grey).resize((COARSE, COARSE), Image.Resampling.BOX)
+        return np.asarray(small)
+
+
+ReadPlane = Callable[[int], Plane]
+
+
+def slice_of(pixels: np.ndarray, index: int, name: str) -> Slice:
+    """A slice, with what is to be said of its pixels."""
+    return Slice(pixels, index, name, (INVERTED,) if looks_inverted(pixels) else ())
+
+
+def slices_of(
+    names: Sequence[str], read: ReadPlane, skipped: Counter[str]
+) -> Iterator[Slice | InvalidImageError]:
+    """The slices that show enough of a head; of one slice, that slice.
+
+    Args:
+        names: of every slice.
+        read: gives a slice's plane; what it raises is the slice's error.
+        skipped: counts what is left out.
+    """
+    enough = _enough(names, read) if len(names) > 1 else None
+    for index, name in enumerate(names):
+        try:
+            with errors_of(name):
+                plane = read(index)
+                if enough and not enough(plane):
+                    skipped[NO_BRAIN] += 1
+                    continue
+                pixels = plane.pixels()
+        except InvalidImageError as error:
+            yield error
+        else:
+            yield slice_of(pixels, index, name)
+
+
+def _enough(names: Sequence[str], read: ReadPlane) -> Callable[[Plane], bool]:
+    """Whether a slice shows enough of the head, beside the slices in the middle."""
+    heads = []
+    for index in sorted({int(at * len(names)) for at in SAMPLED}):
+        try:
+            with errors_of(names[index]):
+                heads.append(read(index).head())
+        except InvalidImageError:
+            continue  # it is told when its turn comes
+    if not heads:
+        return lambda plane: True
+    air = min(float(np.percentile(head, 1)) for head in heads)
+    bright = max(float(np.percentile(head, 99)) for head in heads)
+    dark = air + DARK * (bright - air)
+    largest = max(float((head > dark).mean()) for head in heads)
+    return lambda plane: float((plane.head() > dark).mean()) > LEAST * largest
+
+
+def _square(size: tuple[int, int], spacing: tuple[float, float]) -> tuple[int, int]:
+    """Width and height once pixels are square: the finer side keeps its pixels."""
+    down, across = spacing
+    ratio = down / across
+    if not np.isfinite(ratio) or ratio <= 0 or abs(ratio - 1) < SQUARE:
+        return size
+    ratio = min(max(ratio, 1 / NARROWEST), NARROWEST)
+    width, height = size
+    return (width, round(height * ratio)) if ratio > 1 else (round(width / ratio), height)

@@ -1,0 +1,89 @@
+"""What every source of scans becomes: series of upright RGB slices, read one at a time."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeAlias
+
+import numpy as np
+
+from .errors import InvalidImageError
+from .space import Space
+
+Kind = Literal["picture", "stack", "DICOM series", "NIfTI volume"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Something to read: a file on disk, or bytes that have a name.
+
+    Args:
+        name: what answers and errors call it.
+        source: where it lies, its bytes, or what gives its bytes when they are needed.
+    """
+
+    name: str
+    source: Path | bytes | Callable[[], bytes] = field(repr=False)
+
+    def open(self) -> BinaryIO:
+        """Its content, from the start. Raises OSError, as `open` does."""
+        content = self.content()
+        return content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
+
+    def content(self) -> Path | bytes:
+        """Its path, or its bytes where it has none."""
+        if isinstance(self.source, Path | bytes):
+            return self.source
+        return self.source()
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One upright slice in its own size, of square pixels."""
+
+    pixels: np.ndarray = field(repr=False)  # uint8 (H, W, 3), RGB
+    index: int  # from 0, in the order of the source: by position for DICOM and NIfTI
+    name: str  # "scan.nii.gz[12]", "stack.tif[3]", a DICOM file's path, a picture's path
+    warnings: tuple[str, ...] = ()  # sentences for people
+
+
+Read: TypeAlias = Callable[[Counter[str]], Iterator[Slice | InvalidImageError]]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Slices that belong together; a single picture is a series of one.
+
+    Iteration reads one slice at a time and may be repeated. A slice that cannot be read comes
+    as the error that says why, and the others go on. `len()` is the number of slices of the
+    source, those that are skipped included.
+
+    Args:
+        name: what answers call it.
+        kind: "picture", "stack" (pages of a TIFF, GIF or WebP), "DICOM series" or
+            "NIfTI volume".
+        length: slices of the source.
+        read: gives the slices and counts by reason what it skips.
+        warnings: about the whole series, sentences for people.
+        space: of volumes, what a map of the input's own shape needs; else None.
+        skipped: slices left out, by reason; complete once the iteration has ended.
+    """
+
+    name: str
+    kind: Kind
+    length: int
+    read: Read = field(repr=False)
+    warnings: tuple[str, ...] = ()
+    space: Space | None = None
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[Slice | InvalidImageError]:
+        self.skipped.clear()
+        return self.read(self.skipped)
