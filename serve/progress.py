@@ -24,11 +24,16 @@ class ProgressBar:
         filled = WIDTH * self._done // self._total
         left = (time.monotonic() - self._started) * (self._total / self._done - 1)
         bar = "#" * filled + "." * (WIDTH - filled)
-        sys.stderr.write(f"\r{bar} {self._done}/{self._total}, {left:.0f} s left \x1b[K")
-        sys.stderr.flush()
+        self._write(f"\r{bar} {self._done}/{self._total}, {left:.0f} s left \x1b[K")
 
     def clear(self) -> None:
         """Wipe the bar, so that a message can take its line."""
         if self._shown:
-            sys.stderr.write("\r\x1b[K")
+            self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
             sys.stderr.flush()
+        except OSError:  # the terminal is gone
+            self._shown = False

@@ -14,27 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from serve import BrainTumorClassifier
 from serve.formats.raster import load_image
 from serve.infer import PROGRESS_FROM, overlay_name
 from serve.overlay import overlay, with_colour_bar
 from tests.conftest import ROOT, SCANS, label_of, run
-
-
-@pytest.fixture
-def bar_chart(tmp_path) -> Path:
-    """A picture that is no brain MRI."""
-    image = Image.new("RGB", (640, 480), "white")
-    draw = ImageDraw.Draw(image)
-    for number, colour in enumerate(("crimson", "orange", "gold", "green", "royalblue", "purple")):
-        draw.rectangle((60 + 90 * number, 400 - 55 * number, 130 + 90 * number, 420), colour)
-    draw.line((40, 420, 620, 420), "black", 4)
-    draw.text((220, 20), "Sales by region", "black", font_size=28)
-    path = tmp_path / "sales.png"
-    image.save(path)
-    return path
 
 
 def expected_overlay(scan: Path, model: str = "auto") -> np.ndarray:
