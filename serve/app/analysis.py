@@ -20,12 +20,13 @@ class Analysis:
 
     scan: Image.Image  # mode "RGB", its own size
     prediction: Prediction
-    maps: dict[str, np.ndarray]  # of every class: Grad-CAM, float32 (14, 14), 0 to 1
+    maps: dict[str, np.ndarray]  # of every class: Grad-CAM, float32 (14, 14), 0 to 1; {} where
+    # the picture was refused
     engine: Engine  # what made the maps
 
 
 class Analyser:
-    """Answers for any number of threads.
+    """Answers for any number of threads, at first with the ONNX file's own maps.
 
     Raises:
         serve.ModelError: the ONNX file cannot be served.
@@ -33,16 +34,26 @@ class Analyser:
 
     def __init__(self) -> None:
         self.classifier = BrainTumorClassifier()
-        self._explain, self.engine = _best_explainer(self.classifier)
-        size = self.classifier.input_size
-        self._explain([np.zeros((size, size, 3), np.uint8)], ["warm-up"])
+        self._explainer: tuple[Explain, Engine] = explainer(self.classifier, "onnx"), "onnx"
+        self._warm_up(self._explainer[0])
+
+    def load_keras(self) -> None:
+        """Have Keras's Grad-CAM, the reference, take over where TensorFlow and the checkpoint
+        are. It takes up to a minute, in which the others go on."""
+        try:
+            explain = explainer(self.classifier, "keras")
+        except GradCamError:
+            return
+        self._warm_up(explain)
+        self._explainer = explain, "keras"
 
     def analyse(self, scan: Image.Image, name: str) -> Analysis:
         """Classify a decoded picture and make all its maps."""
+        explain, engine = self._explainer
         pixels = load_pixels(scan, self.classifier.input_size)
-        (prediction,), (maps,) = self._explain([pixels], [name])
-        labels = self.classifier.labels
-        return Analysis(scan, prediction, dict(zip(labels, maps, strict=True)), self.engine)
+        (prediction,), (maps,) = explain([pixels], [name])
+        labels = self.classifier.labels if prediction.brain_mri else ()
+        return Analysis(scan, prediction, dict(zip(labels, maps, strict=False)), engine)
 
     def predict(self, upload: Upload) -> Prediction:
         """Classify a visitor's picture.
@@ -82,10 +93,6 @@ class Analyser:
             answers |= zip(pixels, predictions, strict=True)
         return [answers[i] for i in range(len(uploads))]
 
-
-def _best_explainer(classifier: BrainTumorClassifier) -> tuple[Explain, Engine]:
-    """Keras's Grad-CAM, the reference, where TensorFlow is; else the ONNX file's own maps."""
-    try:
-        return explainer(classifier, "keras"), "keras"
-    except GradCamError:
-        return explainer(classifier, "onnx"), "onnx"
+    def _warm_up(self, explain: Explain) -> None:
+        size = self.classifier.input_size
+        explain([np.zeros((size, size, 3), np.uint8)], ["warm-up"])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict
 
 import gradio as gr
 from gradio.data_classes import FileData
@@ -15,12 +13,11 @@ from ..classifier import Prediction
 from ..formats.raster import InvalidImageError
 from ..overlay import overlay
 from .analysis import Analyser
-from .uploads import received, received_all, refuse_addresses
+from .uploads import received, received_all, refused
 
 PREDICTED = "predicted"
 EXAMPLE = FileData(path="scan.jpg", orig_name="scan.jpg").model_dump()  # of the documentation
 
-T = TypeVar("T")
 File = dict[str, Any]  # Gradio's FileData: path, orig_name and more
 
 
@@ -28,10 +25,10 @@ class Answer(TypedDict):
     """The answer for one picture."""
 
     file: str  # its own name; "path" would have Gradio's client download it
-    label: str  # the likeliest class
-    confidence: float  # its probability, 0 to 1, calibrated
-    probabilities: dict[str, float]  # of every class
-    brain_mri: bool  # False: the class means nothing
+    label: str | None  # the likeliest class
+    confidence: float | None  # its probability, 0 to 1, calibrated
+    probabilities: dict[str, float] | None  # of every class
+    brain_mri: bool  # False: unlike a brain MRI, so these three are null
     unsure: bool  # True: answers of such a confidence were too often wrong
     ood_score: float  # how unlike the training scans
     model: str
@@ -51,7 +48,8 @@ class Explained(TypedDict):
 
     answer: Answer
     engine: str  # what made the maps: keras or onnx
-    maps: dict[str, list[list[float]]]  # of every class: Grad-CAM, 14 rows of 14, 0 to 1
+    maps: dict[str, list[list[float]]] | None  # of every class: Grad-CAM, 14 rows of 14, 0 to 1;
+    # null where brain_mri is false
 
 
 def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
@@ -66,25 +64,27 @@ def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
         """Classify one picture of a brain MRI slice. Research and education only.
 
         Returns the likeliest class, its calibrated confidence and all probabilities. Where
-        brain_mri is false, the picture is unlike a brain MRI and the class means nothing;
-        where unsure is true, answers of such a confidence were too often wrong.
+        brain_mri is false, the picture is unlike a brain MRI and these three are null; where
+        unsure is true, answers of such a confidence were too often wrong.
         """
         return _answer(analyser.predict(received(scan)))
 
-    def explain(scan: File, label: str = PREDICTED) -> tuple[Explained, Image.Image]:
+    def explain(scan: File, label: str = PREDICTED) -> tuple[Explained, Image.Image | None]:
         """Classify one picture and say where each class's evidence lies (Grad-CAM).
 
         Returns the answer with the maps of all classes, 14 x 14 from 0 to 1, and the picture
-        with one class's map laid over it: the predicted class's, or that of label.
+        with one class's map laid over it: the predicted class's, or that of label. Where
+        brain_mri is false, maps and picture are null.
         """
-        if label not in (PREDICTED, *analyser.classifier.labels):
-            raise gr.Error("label names no class.", print_exception=False)
+        known = (PREDICTED, *analyser.classifier.labels)
+        if label not in known:
+            raise refused(f"label must be one of {', '.join(known)}.")
         upload = received(scan)
         found = analyser.analyse(upload.image(), upload.name)
-        shown = found.prediction.label if label == PREDICTED else label
         maps = {name: one.tolist() for name, one in found.maps.items()}
-        result = Explained(answer=_answer(found.prediction), engine=found.engine, maps=maps)
-        return result, overlay(found.scan, found.maps[shown])
+        result = Explained(answer=_answer(found.prediction), engine=found.engine, maps=maps or None)
+        shown = found.prediction.label if label == PREDICTED else label
+        return result, overlay(found.scan, found.maps[shown]) if shown in found.maps else None
 
     def predict_batch(scans: list[File]) -> list[Answer | Failure]:
         """Classify several pictures. A bad file gets its reason, the others their answers."""
@@ -96,8 +96,8 @@ def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
         ]
 
     with gr.Group(visible=False):
-        scan = refuse_addresses(gr.File(label="The picture: JPEG, PNG, BMP, TIFF, WebP or GIF"))
-        scans = refuse_addresses(gr.File(label="The pictures", file_count="multiple"))
+        scan = gr.File(label="The picture: JPEG, PNG, BMP, TIFF, WebP or GIF")
+        scans = gr.File(label="The pictures", file_count="multiple")
         # Gradio takes neither these nor `api_info` as an argument.
         scan.example_payload = lambda: EXAMPLE  # type: ignore[method-assign]
         scans.example_payload = lambda: [EXAMPLE, EXAMPLE]  # type: ignore[method-assign]
@@ -113,20 +113,7 @@ def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
             (explain, [scan, label], [_json("The answer and the maps", Explained), picture]),
             (predict_batch, [scans], [_json("The answers", list[Answer | Failure])]),
         ):
-            call.click(_friendly(function), inputs, outputs, preprocess=False, **queue)
-
-
-def _friendly(function: Callable[..., T]) -> Callable[..., T]:
-    """`function`, with a picture that cannot be read as one line for the caller."""
-
-    @wraps(function)
-    def wrapped(*args: Any) -> T:  # noqa: ANN401
-        try:
-            return function(*args)
-        except InvalidImageError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-
-    return wrapped
+            call.click(function, inputs, outputs, preprocess=False, **queue)
 
 
 def _answer(prediction: Prediction) -> Answer:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
 from collections.abc import Container, Sequence
-from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,27 +12,21 @@ from typing import Any
 from PIL import Image
 
 from ..classifier import Prediction
-from ..formats.raster import InvalidImageError
 from ..measures import percent
-from ..names import INTENDED_USE
-from ..overlay import colour_bar, heat_layer
+from ..names import INTENDED_USE, LABELS, NOTUMOR
+from ..overlay import INFERNO, heat_layer
 from ..track_record import TrackRecord
 from . import words as text
 from .analysis import Analysis
 from .uploads import MAX_BYTES, MOST_FILES
 
-SCAN_SIZE = 640  # pixels, the longer side of the scan as it is shown
+SCAN_SIZE = 800  # pixels, the longer side of the scan as it is shown
 HEAT_SIZE = 320  # of the map over it: it is smooth, the browser stretches it
-BAR_HEIGHT = 320
 THUMBNAIL_SIZE = 112
-REFUSED_SIZE = 240
+OPACITY = 0.6  # of the map, until the visitor says otherwise
 
 DISCLAIMER = f'<p class="disclaimer" role="note"><strong>{escape(INTENDED_USE)}</strong></p>'
-HEADER = (
-    f'<header class="title"><h1>{text.TITLE}</h1>'
-    "<p>Glioma, meningioma, pituitary tumour or none, from one slice of MRI. A VGG16 with open "
-    f"weights, and honest about what it cannot do.</p></header>{DISCLAIMER}"
-)
+HEADER = f'<header class="title"><h1>{text.TITLE}</h1><p>{text.PURPOSE}</p></header>{DISCLAIMER}'
 WAITING_FOR_FILES = (
     '<p class="waiting">Choose several scans, at most '
     f"{MOST_FILES} of {MAX_BYTES // 2**20} MB each. Every file gets a row.</p>"
@@ -43,6 +35,28 @@ WAITING = (
     '<p class="waiting">Choose a scan. The answer appears here at once; '
     "what you upload is deleted within minutes.</p>"
 )
+NO_PICTURES = (
+    '<p class="waiting">Here you will see the scan, and beside it what made the model answer '
+    "as it does.</p>"
+)
+
+
+def drop_box(invitation: str, several: bool = False) -> str:
+    """Where files are dropped, chosen and pasted; script.js does it.
+
+    Args:
+        invitation: what it says.
+        several: whether it takes more than one file.
+    """
+    many = f' multiple data-most="{MOST_FILES}"' if several else ""
+    paste = (
+        '<button type="button" class="paste" aria-label="Paste from the clipboard">Paste</button>'
+    )
+    return (
+        f'<div class="drop"><label><input type="file"{many} data-bytes="{MAX_BYTES}">'
+        f"<span>{invitation}</span></label>{paste}</div>"
+        '<p class="unspoken" role="status"></p>'
+    )
 
 
 def examples(files: Sequence[Path], labels: Sequence[str], trained_on: Container[str]) -> str:
@@ -55,10 +69,10 @@ def examples(files: Sequence[Path], labels: Sequence[str], trained_on: Container
     """
     stars = ["*" if file.name in trained_on else "" for file in files]
     buttons = "".join(
-        f'<button type="button" data-example="{number}" '
+        f'<button type="button" data-example="{number}" data-name="{file.name}" '
         f'aria-label="Example: {text.class_noun(label)}, {file.stem}">'
         f'<img src="{_data_url(_fit(Image.open(file).convert("RGB"), THUMBNAIL_SIZE))}" alt="">'
-        f"<span>{_column(label)}{star}</span></button>"
+        f"<span>{column(label)}{star}</span></button>"
         for number, (file, label, star) in enumerate(zip(files, labels, stars, strict=True))
     )
     note = f'<p class="small">{text.STARRED}</p>' if any(stars) else ""
@@ -68,144 +82,131 @@ def examples(files: Sequence[Path], labels: Sequence[str], trained_on: Container
     )
 
 
+def of_turn(turn: Any, *parts: str) -> tuple[str, ...]:  # noqa: ANN401
+    """The parts of an answer, marked with what they answer: script.js drops one that comes late."""
+    return tuple(f'<div data-turn="{escape(str(turn))}">{part}</div>' for part in parts)
+
+
 def error(message: str) -> str:
     """A picture that could not be read."""
     return (
-        '<section class="answer refused" role="alert"><div><h2>This file could not be read</h2>'
-        f"<p>{escape(message)}</p></div></section>"
+        '<section class="answer failed" role="alert"><h2>This file could not be read</h2>'
+        f"<p>{escape(message)}</p></section>"
     )
 
 
-def refusal(analysis: Analysis, threshold: float) -> str:
-    """No class: the picture is not what the model knows."""
-    name, score = escape(analysis.prediction.path), analysis.prediction.ood_score
+def refusal(prediction: Prediction, threshold: float) -> str:
+    """No class: the picture is not what the model knows; why that may be, and what to try."""
+    causes = "".join(
+        f"<li><strong>{cause}?</strong> {advice[0].upper()}{advice[1:]}</li>"
+        for cause, advice in text.NO_MRI_CAUSES.items()
+    )
     return (
-        '<section class="answer refused" role="alert"><div>'
-        f'<h2>{text.NO_MRI}</h2><p class="small">{name}</p><p>{text.NO_MRI_REASON}</p>'
-        f'<p class="small">Its score of unlikeness is {score:.1f}; nearly all brain scans stay '
-        f"below {threshold:.1f}.</p></div>"
-        f'<img src="{_data_url(_fit(analysis.scan, REFUSED_SIZE))}" alt="The picture"></section>'
+        '<section class="answer refused" role="alert">'
+        f'<p class="file">{escape(prediction.path)}</p><h2>{text.NO_MRI}</h2>'
+        f"<p>{text.NO_MRI_REASON}</p><p>If it is one, perhaps:</p><ul>{causes}</ul>"
+        f'<p class="small">Difference from the scans that the model knows: '
+        f"{prediction.ood_score:.1f}; nearly all slices of brain MRI stay below "
+        f"{threshold:.1f}.</p></section>"
     )
 
 
-def answer(prediction: Prediction, record: TrackRecord) -> str:
+def answer(prediction: Prediction, record: TrackRecord, metrics: dict[str, Any]) -> str:
     """The class, its confidence and what that has meant, and all probabilities as bars."""
-    warning = "" if prediction.brain_mri else f'<p class="warning">{text.STILL_NO_MRI}</p>'
+    unsure = " unsure" if prediction.unsure else ""
     return (
-        f'<section class="answer" aria-live="polite">{warning}'
+        f'<section class="answer{unsure}">'
         f'<p class="file">{escape(prediction.path)}</p>'
         f"<h2>{text.heading(prediction)}</h2>"
-        f'<p class="confidence"><strong>{percent(prediction.confidence)}</strong> '
-        f"confidence{', calibrated' if prediction.brain_mri else ''}</p>{_bars(prediction)}"
-        f'<p class="record">{text.what_it_rests_on(prediction, record)}</p></section>'
+        f'<p class="confidence"><strong>{percent(prediction.confidence or 0)}</strong> '
+        f"confidence, calibrated</p>{_bars(prediction)}"
+        f'<p class="record">{text.what_it_rests_on(prediction, record, metrics)}</p></section>'
+    )
+
+
+def refused_picture(scan: Image.Image) -> str:
+    """The picture that was refused, without any map."""
+    return (
+        f'<figure class="refused-picture"><img src="{_data_url(_fit(scan, SCAN_SIZE))}" '
+        'alt="The picture"></figure>'
     )
 
 
 def viewer(analysis: Analysis, metrics: dict[str, Any]) -> str:
-    """The scan, and beside it the scan under each class's map; one map is shown at a time."""
+    """The scan, and beside it the scan under each class's map; one map is shown at a time, and
+    none at first where the answer is "no tumour": it would light up healthy brain."""
     scan = _fit(analysis.scan, SCAN_SIZE)
     url, name = _data_url(scan), escape(analysis.prediction.path, quote=True)
-    layers, captions = [], []
+    found = analysis.prediction.label
+    shown = "" if found == LABELS[NOTUMOR] else found
+    layers, captions = [], [_part("p", "", shown, "reading", text.NO_MAP)]
     for label, heat in analysis.maps.items():
-        hidden = "" if label == analysis.prediction.label else " hidden"
-        noun = text.class_noun(label)
         layer = heat_layer(heat, _fitted(scan.size, HEAT_SIZE))
         layers.append(
             f'<img class="heat" data-class="{label}" src="{_data_url(layer)}" '
-            f'alt="Where the model sees evidence for {noun}"{hidden}>'
+            f'alt="What speaks for {text.class_noun(label)}"{_hidden(label, shown)}>'
         )
         reading = text.how_to_read_map(label, metrics.get("attention", {}))
-        captions.append(f'<p class="reading" data-class="{label}"{hidden}>{reading}</p>')
+        captions.append(_part("p", label, shown, "reading", reading))
     return (
-        '<section class="viewer" aria-label="Where the model looked"><div class="pictures">'
+        '<section id="evidence"><div id="viewer" class="viewer"><div class="pictures">'
         f'<figure><img src="{url}" alt="The scan {name}"><figcaption>Scan</figcaption></figure>'
         f'<figure><div class="stack"><img src="{url}" alt="">{"".join(layers)}</div>'
-        f"<figcaption>Evidence: {text.ENGINES[analysis.engine]}</figcaption></figure>"
-        f'<div class="scale"><img src="{_colour_bar()}" '
-        'alt="Colour bar: bright yellow is high, black is low"></div></div>'
-        f"{''.join(captions)}</section>"
+        f"<figcaption>What the model looked at ({text.ENGINES[analysis.engine]})</figcaption>"
+        f"</figure></div>{_controls(list(analysis.maps), shown)}{''.join(captions)}</div></section>"
     )
 
 
-def table(answers: Sequence[Prediction | InvalidImageError], labels: Sequence[str]) -> str:
-    """A row for every file, and a link that saves them as CSV; no copy stays on the server."""
-    columns = ["File", "Class", "Confidence", *map(_column, labels), "Note"]
-    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    rows = "".join(_row(one, labels) for one in answers)
-    failed = sum(isinstance(one, InvalidImageError) for one in answers)
-    summary = f"{len(answers) - failed} of {len(answers)} files answered."
-    link = base64.b64encode(_csv(answers, labels).encode("utf-8-sig")).decode()
+def figure(words: str, file: Path) -> str:
+    """A picture of the report: a file of `server.REPORT`."""
     return (
-        f'<section class="files" aria-live="polite"><p>{summary} <a download="answers.csv" '
-        f'href="data:text/csv;base64,{link}">Download as CSV</a></p>'
-        '<div class="scroll" tabindex="0" role="region" aria-label="Answers">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
+        f'<figure><img src="report/{file.name}" alt="{escape(words)}" loading="lazy">'
+        f"<figcaption>{escape(words)}</figcaption></figure>"
     )
+
+
+def column(label: str) -> str:
+    """A class as a heading: Glioma, No tumour."""
+    return text.class_noun(label).capitalize()
+
+
+def _controls(labels: Sequence[str], shown: str | None) -> str:
+    """Which class's map is shown, how strongly, and what its colours mean."""
+    choices = "".join(
+        f'<label><input type="radio" name="shown" value="{label}"'
+        f"{' checked' if label == shown else ''}><span>{name}</span></label>"
+        for label, name in [("", "No map"), *((label, column(label)) for label in labels)]
+    )
+    colours = ", ".join(f"#{colour}" for colour in INFERNO.split())
+    return (
+        '<fieldset id="shown-class"><legend>Show what speaks for</legend>'
+        f'{choices}</fieldset><div class="strength"><label>Opacity of the map <input type="range" '
+        f'id="opacity" min="0" max="1" step="0.05" value="{OPACITY}"></label>'
+        '<p class="scale">little <span aria-hidden="true" '
+        f'style="background: linear-gradient(to right, {colours})"></span> much</p></div>'
+    )
+
+
+def _part(tag: str, label: str, shown: str | None, kind: str, content: str) -> str:
+    return f'<{tag} class="{kind}" data-class="{label}"{_hidden(label, shown)}>{content}</{tag}>'
+
+
+def _hidden(label: str, shown: str | None) -> str:
+    return "" if label == shown else " hidden"
 
 
 def _bars(prediction: Prediction) -> str:
+    shares = prediction.probabilities or {}
     rows = "".join(
-        f"<tr><th scope='row'>{_column(label)}</th>"
-        f"<td class='bar' aria-hidden='true'><span style='width:{share:.2%}'></span></td>"
-        f"<td>{percent(share)}</td></tr>"
-        for label, share in prediction.probabilities.items()
+        f"<tr><th scope='row'>{column(label)}</th>"
+        f"<td class='bar' aria-hidden='true'><span style='width:{shares[label]:.2%}'></span></td>"
+        f"<td>{percent(shares[label])}</td></tr>"
+        for label in text.likeliest(prediction)
     )
     return (
         "<table class='bars'><caption class='unspoken'>Probability of every class</caption>"
         f"<tbody>{rows}</tbody></table>"
     )
-
-
-def _column(label: str) -> str:
-    return text.class_noun(label).capitalize()
-
-
-def _row(one: Prediction | InvalidImageError, labels: Sequence[str]) -> str:
-    if isinstance(one, InvalidImageError):
-        cells = ["", "", *("" for _ in labels), escape(one.reason)]
-        return _cells(one.name, cells, ' class="failed"')
-    note = _note(one)
-    if not one.brain_mri:
-        return _cells(one.path, ["none", "", *("" for _ in labels), note], "")
-    shares = [percent(one.probabilities[label]) for label in labels]
-    return _cells(
-        one.path, [text.class_name(one.label), percent(one.confidence), *shares, note], ""
-    )
-
-
-def _cells(name: str, cells: Sequence[str], attributes: str) -> str:
-    rest = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f'<tr{attributes}><th scope="row">{escape(name)}</th>{rest}</tr>'
-
-
-def _note(prediction: Prediction) -> str:
-    if not prediction.brain_mri:
-        return "does not look like a brain MRI"
-    if prediction.unsure:
-        first, second = map(text.class_noun, text.likeliest(prediction)[:2])
-        return f"unsure: {first} or {second}"
-    return ""
-
-
-def _csv(answers: Sequence[Prediction | InvalidImageError], labels: Sequence[str]) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(["file", "class", "confidence", *labels, "note"])
-    for one in answers:
-        if isinstance(one, InvalidImageError):
-            writer.writerow([one.name, "", "", *("" for _ in labels), one.reason])
-        elif not one.brain_mri:
-            writer.writerow([one.path, "", "", *("" for _ in labels), _note(one)])
-        else:
-            shares = [f"{one.probabilities[label]:.6f}" for label in labels]
-            confidence = f"{one.confidence:.6f}"
-            writer.writerow([one.path, one.label, confidence, *shares, _note(one)])
-    return file.getvalue()
-
-
-@cache
-def _colour_bar() -> str:
-    return _data_url(colour_bar(BAR_HEIGHT))
 
 
 def _fit(image: Image.Image, longest: int) -> Image.Image:

@@ -1,37 +1,188 @@
-// What the page does by itself, without asking the server.
+// What the page does by itself: sending files, clearing old answers, showing one map at a time.
 
-// Shows one class's map and its words.
+// What the parts of an answer become before there is one; Gradio fetches it from here.
+window.said = [];
+
+// Of every box: how often it was asked, and what its answer's parts say now.
+const boxes = {};
+
+// Something new is asked of a box: whatever it answered before goes. Gives the turn's name.
+function turnOf(box) {
+  boxes[box].turn += 1;
+  return `${box} ${boxes[box].turn}`;
+}
+
+function say(box, parts, trigger) {
+  window.said = parts;
+  boxes[box].parts = parts;
+  trigger("clear");
+}
+
+const MEBIBYTE = 2 ** 20;
+const HINTS = {
+  blocked: "The browser does not let this page read the clipboard. Press Ctrl+V (⌘V) instead.",
+  empty: "There is no picture in the clipboard.",
+  nothing: "That was no file. Save the picture first, then drop its file here.",
+};
+
+function escaped(text) {
+  const element = document.createElement("span");
+  element.textContent = text;
+  return element.innerHTML.replaceAll('"', "&quot;");
+}
+
+function isLate(turn) {
+  const [box, number] = turn.split(" ");
+  return Number(number) !== boxes[box].turn;
+}
+
+function looking(name) {
+  return `Looking at ${name} …`;
+}
+
+function pending(words) {
+  return [`<p class="waiting">${escaped(words)}</p>`, ""];
+}
+
+function failure(heading, reason) {
+  const words = `<h2>${escaped(heading)}</h2><p>${escaped(reason)}</p>`;
+  return [`<section class="answer failed" role="alert">${words}</section>`, ""];
+}
+
+window.failed = () =>
+  failure("There is no answer", "The server could not answer, or too many are waiting: try again.");
+
+// A box takes files that are dropped anywhere, pasted anywhere, or chosen, while it is on show.
+window.dropBox = (element, trigger, upload) => {
+  const input = element.querySelector("input[type=file]");
+  const status = element.querySelector("[role=status]");
+  const { bytes, most } = input.dataset;
+  const box = element.closest(".block").id;
+  boxes[box] = { turn: 0, parts: [] };
+
+  const problem = (files) => {
+    if (!files.length) return HINTS.nothing;
+    if (!input.multiple && files.length > 1) {
+      return `These are ${files.length} files. The tab “Several files” takes them together.`;
+    }
+    if (input.multiple && files.length > most) {
+      return `${files.length} files are too many: at most ${most} at once. ` +
+        "The command line takes any number: brain-tumor-vgg16 --csv answers.csv FOLDER";
+    }
+    const large = files.find((file) => file.size > bytes);
+    return large && `${large.name}: ${(large.size / MEBIBYTE).toFixed(1)} MB exceed the maximum ` +
+      `allowed size of ${bytes / MEBIBYTE} MB.`;
+  };
+
+  const take = async (list) => {
+    const turn = turnOf(box);
+    const tell = (parts) => say(box, parts, trigger);
+    const files = [...list];
+    const wrong = problem(files);
+    status.textContent = "";
+    if (wrong) return tell(failure("This could not be taken", wrong));
+    const sent = [];
+    tell(pending(input.multiple ? `Sending ${files.length} files …` : looking(files[0].name)));
+    try {
+      for (const file of files) {
+        const { path } = await upload(file);
+        if (isLate(turn)) return; // something else was chosen meanwhile
+        sent.push({ path, orig_name: file.name });
+        if (sent.length % 5 === 0) tell(pending(`${sent.length} of ${files.length} files sent …`));
+      }
+    } catch (error) {
+      if (!isLate(turn)) tell(failure("This could not be sent", reason(error)));
+      return;
+    }
+    trigger("upload", { files: sent, turn });
+  };
+
+  const reason = (error) => {
+    const words = String(error.message ?? error);
+    try {
+      return JSON.parse(words).detail;
+    } catch {
+      return words;
+    }
+  };
+
+  const listen = (kind, act) =>
+    document.addEventListener(kind, (event) => {
+      if (element.checkVisibility()) act(event);
+    });
+
+  input.addEventListener("change", () => {
+    const chosen = [...input.files];
+    input.value = ""; // so that the same file can be chosen again
+    if (chosen.length) take(chosen);
+  });
+  listen("dragover", (event) => {
+    event.preventDefault();
+    element.classList.add("over");
+  });
+  listen("dragleave", () => element.classList.remove("over"));
+  listen("drop", (event) => {
+    event.preventDefault();
+    element.classList.remove("over");
+    take(event.dataTransfer?.files ?? []);
+  });
+  listen("paste", (event) => {
+    const files = event.clipboardData?.files;
+    if (files?.length) take(files);
+  });
+  element.querySelector(".paste").addEventListener("click", async () => {
+    try {
+      for (const item of await navigator.clipboard.read()) {
+        const kind = item.types.find((type) => type.startsWith("image/"));
+        if (!kind) continue;
+        const name = `pasted.${kind.split("/")[1]}`;
+        return take([new File([await item.getType(kind)], name, { type: kind })]);
+      }
+      status.textContent = HINTS.empty;
+    } catch {
+      status.textContent = HINTS.blocked;
+    }
+  });
+};
+
+window.examples = (element, trigger) => {
+  element.addEventListener("click", (event) => {
+    const example = event.target.closest("button[data-example]")?.dataset;
+    if (!example) return;
+    const turn = turnOf("scan-box");
+    say("scan-box", pending(looking(example.name)), trigger);
+    trigger("click", { example: Number(example.example), turn });
+  });
+};
+
+// Shows one class's map and its words; "" shows none.
 window.showClass = (label) => {
   for (const part of document.querySelectorAll("#viewer [data-class]")) {
     part.hidden = part.dataset.class !== label;
   }
 };
 
-// Of the map over the scan, 0 to 1.
-window.setOpacity = (opacity) => {
-  document.documentElement.style.setProperty("--heat-opacity", opacity);
+// An answer, or its pictures. One that comes late gives way to what is said already; on a phone
+// an answer scrolls into view; a screen reader reads it out.
+window.result = (element, watch, props) => {
+  const pictures = Boolean(element.closest("#pictures"));
+  let opacity;
+  if (!pictures) element.setAttribute("aria-live", "polite");
+  element.addEventListener("input", ({ target }) => {
+    if (target.name === "shown") window.showClass(target.value);
+    if (target.id !== "opacity") return;
+    opacity = target.value;
+    element.style.setProperty("--heat-opacity", opacity);
+  });
+  watch("value", () => {
+    const turn = element.querySelector("[data-turn]")?.dataset.turn;
+    if (turn) {
+      const { parts } = boxes[turn.split(" ")[0]];
+      if (isLate(turn)) props.value = parts[Number(pictures)];
+      else parts[Number(pictures)] = props.value;
+    }
+    const slider = element.querySelector("#opacity");
+    if (slider && opacity) slider.value = opacity;
+    if (!pictures) element.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  });
 };
-
-// Arrow keys go from class to class, as in any group of radio buttons: Gradio gives each of them
-// a group of its own.
-const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
-document.addEventListener("keydown", (event) => {
-  const classes = [...document.querySelectorAll("#shown-class input")];
-  const from = classes.indexOf(event.target);
-  if (from < 0 || !(event.key in STEPS)) return;
-  event.preventDefault();
-  const next = classes.at((from + STEPS[event.key]) % classes.length);
-  next.focus();
-  next.click();
-});
-
-// Ctrl+V anywhere on the page is a drop into the box.
-document.addEventListener("paste", (event) => {
-  const files = event.clipboardData?.files;
-  const input = document.querySelector("#scan-box input[type=file]");
-  if (!input || !files?.length) return;
-  const carrier = new DataTransfer();
-  carrier.items.add(files[0]);
-  input.files = carrier.files;
-  input.dispatchEvent(new Event("change", { bubbles: true }));
-});

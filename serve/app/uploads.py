@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
 from PIL import Image
 
 from ..formats.raster import InvalidImageError, load_image
 
+FOLDER = "uploads"  # below the folder that the app works in: no reply says where that is
 MAX_BYTES = 10 * 2**20
-MOST_FILES = 100  # at once
+MOST_FILES = 200  # at once
 LONGEST_NAME = 80  # characters that are shown
-
-FileComponent = TypeVar("FileComponent", gr.Image, gr.File)
+SWEEP, OLDEST = 60, 600  # seconds: how often files are looked at, how old they may get
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,51 +43,59 @@ class Upload:
         return load_image(content, self.name)
 
 
-def received(file: dict[str, Any] | None) -> Upload:
-    """What a file component sends to an event with `preprocess=False`: nothing decoded yet.
+def refused(reason: str) -> gr.Error:
+    """What a caller is told, in a line; the server's log stays silent."""
+    return gr.Error(reason, print_exception=False)
 
-    Gradio has made sure by then that the path is one of an uploaded file.
+
+def received(file: Any) -> Upload:  # noqa: ANN401
+    """A file as Gradio's FileData names it: path, orig_name and more.
 
     Raises:
-        gradio.Error: nothing was sent.
+        gradio.Error: nothing was sent, or it is no file that was uploaded.
     """
-    if not file or not file["path"]:
-        raise gr.Error("No file was sent.", print_exception=False)
-    name = Path(file["orig_name"] or file["path"]).name
+    path = file.get("path") if isinstance(file, dict) else None
+    if not path or not isinstance(path, str):
+        raise refused("No file was sent.")
+    if not is_uploaded(path):
+        raise refused("That is no file that was uploaded here.")
+    name = Path(str(file.get("orig_name") or path)).name
     printable = "".join(c if c.isprintable() else "?" for c in name)
-    return Upload(printable[-LONGEST_NAME:] or "file", Path(file["path"]))
+    return Upload(printable[-LONGEST_NAME:] or "file", Path(path))
 
 
-def received_all(files: list[dict[str, Any]] | None) -> list[Upload]:
-    """As `received`, of a component that takes several files.
+def received_all(files: Any) -> list[Upload]:  # noqa: ANN401
+    """As `received`, of several files.
 
     Raises:
         gradio.Error: nothing was sent, or more than `MOST_FILES`.
     """
-    if not files:
-        raise gr.Error("No file was sent.", print_exception=False)
+    if not files or not isinstance(files, list):
+        raise refused("No file was sent.")
     if len(files) > MOST_FILES:
-        raise gr.Error(
-            f"{len(files)} files are too many: at most {MOST_FILES} at once.",
-            print_exception=False,
-        )
+        raise refused(f"{len(files)} files are too many: at most {MOST_FILES} at once.")
     return list(map(received, files))
 
 
-def refuse_addresses(component: FileComponent) -> FileComponent:
-    """`component`, but an address in place of a file is refused.
+def is_uploaded(path: str) -> bool:
+    """Whether it lies where uploads do."""
+    return Path(path).resolve().is_relative_to(Path(FOLDER).resolve())
 
-    Gradio would fetch it, whatever its size, on anyone's behalf.
-    """
-    move = component.async_move_resource_to_block_cache
 
-    async def move_file(path: str | Path | None) -> str | None:
-        if path and "://" in str(path):
-            raise gr.Error(
-                "Please send the file itself: no address is fetched.", print_exception=False
-            )
-        return await move(path)
+def sweep_for_ever() -> None:
+    """Delete what is old, parts of broken uploads too; to be run in a thread of its own."""
+    while True:
+        time.sleep(SWEEP)
+        sweep(time.time() - OLDEST)
 
-    # Gradio has no setting for it.
-    component.async_move_resource_to_block_cache = move_file  # type: ignore[assignment, method-assign]
-    return component
+
+def sweep(before: float) -> None:
+    """Delete files last written before then, in seconds since the epoch, and empty folders."""
+    for path in sorted(Path(FOLDER).rglob("*"), reverse=True):
+        try:
+            if path.is_dir():
+                path.rmdir()
+            elif path.stat().st_mtime < before:
+                path.unlink()
+        except OSError:  # not empty, or gone
+            continue

@@ -9,26 +9,41 @@ from typing import Any
 from ..artifacts import MODELS
 from ..classifier import Prediction
 from ..measures import in_100
-from ..track_record import ENOUGH, TrackRecord, meaning
+from ..names import LABELS, NOTUMOR
+from ..track_record import ENOUGH, HOSPITALS, TrackRecord, meaning
 
 TITLE = "Brain tumour MRI classifier"
+PURPOSE = (
+    "For students, teachers and researchers: glioma, meningioma, pituitary tumour or no tumour, "
+    "from one slice of a brain MRI. It cannot read a whole examination, tell other diseases, "
+    "or replace a radiologist."
+)
 CLASSES = {
     "glioma": "Glioma",
     "meningioma": "Meningioma",
     "notumor": "No tumour found",
     "pituitary": "Pituitary tumour",
 }
-ENGINES = {"keras": "Grad-CAM by Keras", "onnx": "Grad-CAM by the ONNX file"}
+ENGINES = {"keras": "Grad-CAM, drawn by Keras", "onnx": "Grad-CAM, drawn by ONNX Runtime"}
 STARRED = "* The model has learnt from this very scan, so of course it knows it."
+NO_MAP = (
+    "No map is shown. For “no tumour” it would light up healthy brain: choose a class to see what "
+    "speaks for it."
+)
 NO_MRI = "This does not look like a brain MRI"
 NO_MRI_REASON = (
-    "A classifier always answers something. This one has only ever seen slices of brain MRI, "
-    "so what it would say about another kind of picture means nothing."
+    "So no class is given: a classifier always answers something, and what this one would say "
+    "about a picture unlike those it has learnt from means nothing."
 )
-STILL_NO_MRI = (
-    "This does not look like a brain MRI. The answer below was asked for anyway and most "
-    "likely means nothing."
-)
+NO_MRI_CAUSES = {
+    "A screenshot, or a photograph of a screen or film": "cut out the slice itself, without "
+    "frame and lettering.",
+    "A sheet of several slices": "cut out a single one.",
+    "Another sequence, another part of the body, CT or X-ray": "it knows best the T1-weighted "
+    "slice with contrast medium.",
+    "Inverted, dark tissue on a bright ground": "swap black and white.",
+    "Turned or upside down": "turn it upright, the face or the crown of the head up.",
+}
 CALL = """\
 FILE=$(curl -s -F files=@scan.jpg $URL/gradio_api/upload | cut -d '"' -f 2)
 EVENT=$(curl -s -H "Content-Type: application/json" \\
@@ -71,7 +86,9 @@ def class_noun(label: str) -> str:
 
 
 def heading(prediction: Prediction) -> str:
-    """The answer, in as many words as it deserves."""
+    """The answer, in as many words as it deserves; no class where there is none."""
+    if prediction.label is None:
+        return NO_MRI
     if prediction.unsure:
         first, second = (class_noun(label) for label in likeliest(prediction)[:2])
         return f"Unsure: {first} or {second}"
@@ -79,20 +96,56 @@ def heading(prediction: Prediction) -> str:
 
 
 def likeliest(prediction: Prediction) -> list[str]:
-    """The classes, the likeliest first."""
-    return sorted(prediction.probabilities, key=prediction.probabilities.__getitem__, reverse=True)
+    """The classes, the likeliest first; none where the picture was refused."""
+    shares = prediction.probabilities or {}
+    return sorted(shares, key=shares.__getitem__, reverse=True)
 
 
-def what_it_rests_on(prediction: Prediction, record: TrackRecord) -> str:
-    """What such a confidence has meant, and why no single class is named where none is."""
-    if not prediction.brain_mri:
-        return "Confidence was measured on brain MRI only; here it says nothing."
+def what_it_rests_on(
+    prediction: Prediction, record: TrackRecord, metrics: dict[str, Any] | None = None
+) -> str:
+    """What such a confidence has meant, and why no single class is named where none is.
+
+    Args:
+        prediction: the answer.
+        record: the model's.
+        metrics: metrics.json; what "no tumour" has meant elsewhere is quoted from it.
+    """
+    if prediction.confidence is None:
+        return NO_MRI_REASON
     sentences = [meaning(record.at(prediction.confidence))]
+    if found := record.at(prediction.confidence, HOSPITALS):
+        sentences.append(f"On other hospitals' scans: {in_100(found.share)} in 100.")
     if prediction.unsure:
         sentences.append(
             f"That may be fewer than {in_100(ENOUGH)} in 100, so no single class is named."
         )
-    return " ".join(sentences)
+    if prediction.label == LABELS[NOTUMOR]:
+        sentences.append(missed_elsewhere((metrics or {}).get("protocols", {})))
+    return " ".join(filter(None, sentences))
+
+
+def missed_elsewhere(protocols: dict[str, Any]) -> str:
+    """How often a tumour on other hospitals' scans was answered with "no tumour".
+
+    Args:
+        protocols: metrics.json's part of that name. Each collection of `hospitals` and `unseen`,
+            or the one of `collection`, holds the share of tumours that were found.
+    """
+    groups = [*protocols.get("hospitals", {}).values(), *protocols.get("unseen", {}).values()]
+    groups = groups or [protocols.get("collection", {})]
+    shares = [
+        one["sensitivity"] for one in groups if isinstance(one, dict) and "sensitivity" in one
+    ]
+    if not shares:
+        return "How many tumours it overlooks on other hospitals' scans was not measured."
+    missed = [in_100(1 - max(shares)), in_100(1 - min(shares))]
+    number = missed[0] if missed[0] == missed[1] else " to ".join(missed)
+    scans = "a collection" if len(shares) == 1 else f"{len(shares)} collections"
+    return (
+        f"On scans of {scans} that training never saw, {number} of 100 tumours were overlooked "
+        "and called “no tumour”: it does not rule a tumour out."
+    )
 
 
 def how_to_read_map(label: str, attention: dict[str, Any]) -> str:
@@ -103,7 +156,7 @@ def how_to_read_map(label: str, attention: dict[str, Any]) -> str:
         attention: metrics.json's part of that name; how often the map's maximum lay on the
             tumour is quoted from it.
     """
-    reading = f"Bright places speak for “{class_noun(label)}” in the model's eyes."
+    reading = f"Bright places are what speaks for “{class_noun(label)}” in the model's eyes."
     hits = attention.get("pointing_game", {})
     if "all" not in hits:
         return f"{reading} How often they lie on the tumour was not measured."

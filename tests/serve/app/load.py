@@ -20,7 +20,9 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from serve.artifacts import MODELS, write_metrics
+from export.metadata import of_model
+from serve.artifacts import INT8_NAME, MODELS
+from serve.metrics import write_metrics
 from tests.serve.app.server import ROOT, RunningApp, running_app
 
 SCANS = sorted((ROOT / "tests" / "data" / "scans").glob("*.jpg"))
@@ -56,7 +58,7 @@ def main() -> int:
         print(f"error: memory grew by {growth:.1%}", file=sys.stderr)
     failed = bool(errors) or growth > MOST_GROWTH or not crowd.latencies
     if args.write and not failed:
-        write_metrics(MODELS, "serving", measured)
+        write_metrics(MODELS, "serving", measured, of_model(MODELS / INT8_NAME))
     return int(failed)
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -22,19 +23,31 @@ START = 180  # seconds that it may take to load on a busy machine
 @dataclass(frozen=True, slots=True)
 class RunningApp:
     url: str
-    pid: int
+    process: subprocess.Popen
+    log: IO[str]
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def logged(self) -> str:
+        """What it has written so far."""
+        self.log.seek(0)
+        return self.log.read()
 
 
 @contextmanager
-def running_app(environment: Mapping[str, str] = os.environ) -> Iterator[RunningApp]:
-    """`python space_app.py`, ready to answer; stopped when the block ends."""
+def running_app(
+    *arguments: str, environment: Mapping[str, str] = os.environ
+) -> Iterator[RunningApp]:
+    """`python space_app.py ARGUMENTS`, ready to answer; stopped when the block ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
     with TemporaryFile("w+", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [sys.executable, "space_app.py"],
+            [sys.executable, "space_app.py", *arguments],
             cwd=ROOT,
             env={**environment, **address},
             stdout=log,
@@ -43,10 +56,10 @@ def running_app(environment: Mapping[str, str] = os.environ) -> Iterator[Running
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_for(url, process, log)
-            yield RunningApp(url, process.pid)
+            yield RunningApp(url, process, log)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def _wait_for(url: str, process: subprocess.Popen, log) -> None:

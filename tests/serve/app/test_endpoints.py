@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -20,7 +21,6 @@ from serve.app.endpoints import Answer, Explained
 from serve.app.words import CALL, CLASSES
 from serve.artifacts import MODELS
 from tests.conftest import ROOT, label_of
-from tests.serve.app.server import running_app
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,24 @@ def test_explain(client, scans):
     picture, scan = Image.open(overlay), Image.open(scans[3]).convert("RGB")
     assert picture.size == scan.size
     assert np.abs(np.asarray(picture, float) - np.asarray(scan, float)).max() > 20
+
+
+def test_explain_takes_the_call_of_predict(app, scans):
+    """Without the last argument, which has a default."""
+    event, data = call(app, "explain", [sent(app, scans[0].read_bytes())])
+    assert event == "complete"
+    assert json.loads(data)[0]["answer"]["label"] == label_of(scans[0])
+
+
+def test_a_refused_picture_has_no_class_anywhere(client, no_mri):
+    answer = client.predict(handle_file(no_mri), api_name="/predict")
+    assert answer["brain_mri"] is False
+    assert answer["label"] is answer["confidence"] is answer["probabilities"] is None
+    result, overlay = client.predict(handle_file(no_mri), "glioma", api_name="/explain")
+    assert result["answer"] | {"milliseconds": 0} == answer | {"milliseconds": 0}
+    assert result["maps"] is overlay is None
+    (same,) = client.predict([handle_file(no_mri)], api_name="/predict_batch")
+    assert same["label"] is same["probabilities"] is None
 
 
 def test_predict_batch(client, scans, bad_files):
@@ -162,12 +180,59 @@ def test_nothing_can_be_run_past_the_queue(app):
     assert error.value.code == 404
 
 
-def test_nonsense_is_an_error_and_no_traceback(app):
-    for data in ([None], ["words"], [{"path": None}], [[]], [{}]):
-        event, said = call(app, "predict", data)
-        assert event == "error"
-        assert "Traceback" not in said
-        assert str(ROOT) not in said
+def test_nonsense_is_an_error_that_says_what_was_wrong(app):
+    for data in ([], [None], ["words"], [{"path": None}], [[]], [{}]):
+        for endpoint in ("predict", "explain", "predict_batch"):
+            event, said = call(app, endpoint, data)
+            assert event == "error"
+            assert len(json.loads(said)["error"]) > 10
+            assert "Traceback" not in said
+            assert str(ROOT) not in said
+
+
+def test_a_label_that_is_none_is_told_which_there_are(app, scans):
+    event, said = call(app, "explain", [sent(app, scans[0].read_bytes()), "cyst"])
+    assert event == "error"
+    assert "glioma, meningioma, notumor, pituitary" in json.loads(said)["error"]
+
+
+def test_no_such_endpoint_is_no_failure_of_the_server(app):
+    for path in ("call/cyst", "call/v2/cyst", "call/v2/predict"):
+        with pytest.raises(HTTPError) as error:
+            post(f"{app.url}/gradio_api/{path}", {"data": []} if "v2" not in path else {})
+        assert error.value.code == 422
+        assert "Use via API" in error.value.read().decode()
+
+
+def test_a_large_request_that_uploads_nothing_is_refused(app):
+    with pytest.raises(HTTPError) as error:
+        post(f"{app.url}/gradio_api/call/predict", {"data": ["x" * 2**21]})
+    assert error.value.code == 413
+
+
+def test_replies_hold_no_path_of_the_server(app, scans):
+    file = sent(app, scans[0].read_bytes())
+    assert not Path(file["path"]).is_absolute()
+    config = urlopen(f"{app.url}/config", timeout=60).read().decode()
+    _, explained = call(app, "explain", [file])
+    for reply in (config, explained):
+        assert tempfile.gettempdir() not in reply
+        assert str(ROOT) not in reply
+    picture = json.loads(explained)[1]
+    assert urlopen(picture["url"], timeout=60).read()
+
+
+def test_the_log_holds_nothing_of_a_visitors_files(app, scans, bad_files):
+    for name, content in (
+        ("Jane Doe 1970-01-01.jpg", scans[0].read_bytes()),
+        ("Jane Doe.txt", b"Jane Doe has a headache"),
+    ):
+        file = sent(app, content, name)
+        for endpoint in ("predict", "explain"):
+            call(app, endpoint, [file])
+        call(app, "predict", [file | {"path": "/etc/Jane Doe"}])
+    assert "Jane" not in app.logged()
+    assert "Traceback" not in app.logged()
 
 
 def test_too_large_an_upload_is_refused(app):
@@ -176,21 +241,19 @@ def test_too_large_an_upload_is_refused(app):
     assert error.value.code == 413
 
 
-def test_uploads_are_gone_when_the_server_stops(scans, without_tensorflow):
-    with running_app(without_tensorflow) as app:  # loading it takes its time
-        sent = upload(app, scans[0].read_bytes())
-        assert sent.read_bytes() == scans[0].read_bytes()
-    assert not sent.exists()
-    assert not sent.parents[1].exists()
-
-
-def upload(app, content: bytes) -> Path:
-    """Where the server keeps what is uploaded, on the same machine."""
-    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="scan.jpg"\r\n\r\n'
+def upload(app, content: bytes, name: str = "scan.jpg") -> str:
+    """What the server calls a file that is uploaded."""
+    disposition = f'Content-Disposition: form-data; name="files"; filename="{name}"'
+    head = f"--x\r\n{disposition}\r\n\r\n".encode()
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     request = Request(f"{app.url}/gradio_api/upload", head + content + b"\r\n--x--\r\n", kind)
     with urlopen(request, timeout=60) as response:
-        return Path(json.load(response)[0])
+        return json.load(response)[0]
+
+
+def sent(app, content: bytes, name: str = "scan.jpg") -> dict:
+    """An uploaded file, as an argument of an endpoint."""
+    return {"path": upload(app, content, name), "meta": {"_type": "gradio.FileData"}}
 
 
 def call(app, endpoint: str, data: list) -> tuple[str, str]:
