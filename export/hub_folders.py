@@ -45,8 +45,14 @@ MADE_BY = {
 PACKAGES = {
     "gradio": "gradio",
     "keras": "keras",
+    "nibabel": "nibabel",
     "numpy": "numpy",
     "pillow": "pillow",
+    "pillow-heif": "pillow-heif",
+    "pydicom": "pydicom",
+    "pylibjpeg": "pylibjpeg",
+    "pylibjpeg-libjpeg": "pylibjpeg-libjpeg",
+    "pylibjpeg-openjpeg": "pylibjpeg-openjpeg",
     "tensorflow-cpu": "tensorflow",
 }
 RUNTIME_CPU = "onnxruntime"

@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import privacy as privacy  # before anything that would report home is imported
+
 if TYPE_CHECKING:
     from .classifier import BrainTumorClassifier, Explanation, ModelError, Prediction
     from .formats.raster import InvalidImageError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -32,6 +33,9 @@ def run(main: Callable[[], int], interrupted: str = "interrupted") -> int:
         `main`'s status; 1 where its input is wrong, or the system or a program refuses; 130 after
         Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console may lack a name's characters
+            stream.reconfigure(errors="backslashreplace")
     try:
         return main()
     except BrokenPipeError:  # the reader, say `head`, has had enough

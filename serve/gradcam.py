@@ -18,6 +18,7 @@ import numpy as np
 from .artifacts import KERAS_NAME, MODELS, sha256
 from .classifier import BrainTumorClassifier, Prediction
 from .command import UserError, one_line
+from .keras_file import choose_backend, problem_of
 from .names import HEAD, LAST_CONVOLUTION, LAST_POOL
 
 Engine = Literal["onnx", "keras"]
@@ -105,8 +106,11 @@ class KerasGradCam:
 @cache
 def _load(checkpoint: Path) -> KerasGradCam:
     _, keras = _import_tensorflow()
+    if problem := problem_of(checkpoint):
+        raise GradCamError(f"{checkpoint} cannot be loaded ({problem})")
     try:
-        return KerasGradCam(keras.models.load_model(checkpoint, compile=False))
+        model = keras.models.load_model(checkpoint, compile=False, safe_mode=True)
+        return KerasGradCam(model)
     except Exception as error:  # the system's, zipfile's and Keras's own types
         raise GradCamError(f"{checkpoint} cannot be loaded ({one_line(error)})") from error
 
@@ -138,6 +142,10 @@ def _trace(tf: Any, keras: Any, model: Any) -> Callable[[Any], Any]:  # noqa: AN
 
 
 def _import_tensorflow() -> tuple[Any, Any]:
+    try:
+        choose_backend()
+    except UserError as error:
+        raise GradCamError(str(error)) from None
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # ONNX Runtime shares the GPU
     try:

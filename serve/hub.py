@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .artifacts import METRICS_NAME, read_metrics
+from .artifacts import METRICS_NAME
 from .classifier import ModelError
-from .command import one_line
+from .command import UserError, one_line
+from .metrics import read_metrics
 
 
 def download(repository: str, name: str, revision: str | None = None) -> tuple[Path, str]:
@@ -34,7 +35,7 @@ def download(repository: str, name: str, revision: str | None = None) -> tuple[P
     path = _file(repository, name, commit)
     try:
         return path, read_metrics(metrics.parent)["model"]["sha256"]
-    except (ValueError, LookupError, TypeError):
+    except (UserError, LookupError, TypeError):
         raise ModelError(
             f"{repository}: its {METRICS_NAME} does not say which checkpoint it is of"
         ) from None

@@ -6,7 +6,7 @@ import ctypes
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from .command import UserError
 from .runtime import ort
@@ -28,8 +28,10 @@ def choose_provider(device: Device) -> str:
     for there, so the driver and the provider's libraries are tried first.
 
     Raises:
-        DeviceError: "cuda" was asked for and cannot be used.
+        DeviceError: "cuda" was asked for and cannot be used, or there is no such device.
     """
+    if device not in get_args(Device):
+        raise DeviceError(f"device {device!r} is none of {', '.join(get_args(Device))}")
     if device == "cpu":
         return CPU
     problem = _cuda_problem()

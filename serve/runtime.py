@@ -11,4 +11,6 @@ except ImportError as error:
         "for an NVIDIA GPU (never both)"
     ) from error
 
+ort.disable_telemetry_events()  # Windows knows no variable, and someone may have imported it before
+
 __all__ = ["ort"]

@@ -20,6 +20,8 @@ from ..command import UserError, run
 WEB = Path(__file__).resolve().parent
 SITE = WEB / "site"
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
+# Errors are said, and nothing else; npm asks its registry for packages and reports nothing to it.
+INSTALL = ("install", "--loglevel=error", "--no-audit", "--no-fund", "--no-update-notifier")
 
 
 def choose_model(models: Path) -> Path:
@@ -54,10 +56,17 @@ def _fetch_runtime() -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise UserError("npm is not installed (it comes with Node.js)")
-    done = subprocess.run([npm, "install", "--silent"], cwd=WEB, capture_output=True, text=True)
+    done = subprocess.run([npm, *INSTALL], cwd=WEB, capture_output=True)
     if done.returncode:
-        raise UserError(f"npm install failed: {' '.join((done.stdout + done.stderr).split())}")
+        raise UserError(f"npm install failed: {_words(done) or f'exit status {done.returncode}'}")
     return WEB / "node_modules" / "onnxruntime-web" / "dist"
+
+
+def _words(done: subprocess.CompletedProcess[bytes]) -> str:
+    """What npm says, without its own stack."""
+    lines = (done.stderr + done.stdout).decode(errors="replace").splitlines()
+    said = [line.removeprefix("npm error").removeprefix("npm ERR!").strip() for line in lines]
+    return " ".join(" ".join(line for line in said if not line.startswith("at ")).split())
 
 
 def main() -> int:

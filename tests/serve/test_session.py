@@ -1,0 +1,111 @@
+"""A GPU that does not come up or that fails: said once, nothing lost; an error if insisted on."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from serve import BrainTumorClassifier, ModelError, providers, session
+from serve.artifacts import INT8_NAME, ONNX_NAME
+from serve.providers import CPU, CUDA, DeviceError
+
+REASON = "CUDA failure 700: an illegal memory access was encountered"
+
+
+@pytest.fixture
+def promising(monkeypatch):
+    """The driver and the libraries are found, as on a machine with a GPU."""
+    monkeypatch.setattr(providers, "_cuda_problem", lambda: None)
+
+
+class Failing:
+    """Stands for a session on a GPU that answers `good` times and then never again."""
+
+    def __init__(self, good: int) -> None:
+        self._cpu = session.ort.InferenceSession(session.MODEL, providers=[CPU])
+        self._good = good
+
+    def get_providers(self) -> list[str]:
+        return [CUDA, CPU]
+
+    def __getattr__(self, name: str):
+        return getattr(self._cpu, name)
+
+    def run(self, *arguments):
+        self._good -= 1
+        if self._good < 0:
+            raise RuntimeError(REASON)
+        return self._cpu.run(*arguments)
+
+
+@pytest.fixture
+def failing(promising, monkeypatch):
+    """A GPU that comes up and fails in mid-run, from its second batch on."""
+    opened = session._open
+
+    def open_failing(path, provider, threads):
+        session.MODEL = path
+        return Failing(1) if provider == CUDA else opened(path, provider, threads)
+
+    monkeypatch.setattr(session, "MODEL", None, raising=False)
+    monkeypatch.setattr(session, "_open", open_failing)
+
+
+def test_a_gpu_that_cannot_be_started_is_said_once(promising, scans, caplog):
+    classifier = BrainTumorClassifier()
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().startswith("no GPU to run on: ")
+    assert record.getMessage().endswith(": the CPU is used")
+    assert (classifier.provider, classifier.model) == (CPU, INT8_NAME)
+    assert [answer.provider for answer in classifier.predict(scans)] == [CPU] * len(scans)
+    assert len(caplog.records) == 1
+
+
+def test_a_gpu_that_was_asked_for_and_cannot_be_started_is_an_error(promising, caplog):
+    with pytest.raises(DeviceError, match=r"^no GPU to run on: "):
+        BrainTumorClassifier(device="cuda")
+    assert not caplog.records
+
+
+def test_a_broken_file_is_not_the_gpus_fault(promising, tmp_path, caplog):
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"no model")
+    for device in ("auto", "cuda"):
+        with pytest.raises(ModelError, match=r"broken\.onnx: not an ONNX model"):
+            BrainTumorClassifier(path, device)
+    assert not caplog.records
+
+
+def test_a_gpu_that_fails_in_mid_run_costs_no_picture(failing, scans, caplog):
+    classifier = BrainTumorClassifier()
+    assert (classifier.provider, classifier.model) == (CUDA, ONNX_NAME)
+    expected = BrainTumorClassifier(device="cpu", model="fp32").predict(scans * 2)
+    found = classifier.predict(scans * 2)
+    assert [one.label for one in found] == [one.label for one in expected]
+    assert [one.provider for one in found] == [CUDA] * 8 + [CPU] * 8
+    (record,) = caplog.records
+    assert record.getMessage() == f"the GPU failed ({REASON}): the CPU is used"
+    assert classifier.provider == CPU
+
+
+def test_whichever_thread_sees_it_first(failing, scans, caplog):
+    classifier = BrainTumorClassifier()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(classifier.predict, scans))
+    assert [one.path for one in found] == [str(scan) for scan in scans]
+    assert len(caplog.records) == 1
+
+
+def test_a_gpu_that_was_asked_for_and_fails_is_an_error(failing, scans):
+    classifier = BrainTumorClassifier(device="cuda")
+    classifier.predict(scans[0])
+    with pytest.raises(DeviceError, match="the GPU failed"):
+        classifier.predict(scans[0])
+
+
+def test_there_is_no_other_device():
+    with pytest.raises(DeviceError, match="device 'tpu' is none of auto, cpu, cuda"):
+        BrainTumorClassifier(device="tpu")
