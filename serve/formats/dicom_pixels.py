@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .budget import MAX_PIXELS
 from .dicom import INSTALL, Frame, fields_of, private, read_pixels, values_of
 from .errors import InvalidImageError
-from .planes import Plane
+from .planes import Plane, check_pixels
 from .slices import File
 from .space import Space, direction_of, space_of
 
@@ -82,8 +81,7 @@ def _upright(plane: Plane, frame: Frame) -> Plane:
 
 
 def _plane(dataset: Dataset, frame: Frame) -> Plane:
-    if frame.shape[0] * frame.shape[1] > MAX_PIXELS:
-        raise InvalidImageError("", f"it is over the limit of {MAX_PIXELS:,} pixels")
+    check_pixels(*frame.shape)
     stored = _decoded(dataset, frame)
     fields = fields_of(dataset, frame.number)
     if stored.ndim == 3:

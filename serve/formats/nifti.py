@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import InvalidImageError
 from .kinds import decompressed
-from .planes import Plane, slices_of
+from .planes import Plane, check_pixels, slices_of
 from .raster import errors_of
 from .slices import File, Series, Slice
 from .space import AXIAL, CORONAL, SAGITTAL, Space, finest, space_of
@@ -52,6 +52,8 @@ def read_nifti(file: File, axis: str = "auto", volume: int | None = None) -> Ser
             raise InvalidImageError("", "its affine has numbers that are not finite")
     direction = finest(shape, affine) if axis == "auto" else DIRECTIONS[axis]
     space = space_of(shape, affine, direction)
+    with errors_of(file.name):
+        check_pixels(shape[space.axes[1]], shape[space.axes[2]])
     names = [f"{file.name}[{index}]" for index in range(space.slices)]
 
     def read(skipped: Counter[str]) -> Iterator[Slice | InvalidImageError]:

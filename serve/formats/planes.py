@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,8 +21,17 @@ DARK = 0.15  # of the head's brightness: what is darker is air
 LEAST = 0.3  # of the largest head's area: less is the crown, or no head at all
 COARSE = 64  # pixels a side, over which noise averages out
 SQUARE = 0.01  # sides of a pixel that differ by less are equal
+MAX_PIXELS = 2**24  # of a slice; scanners give no more than 2**20
 NARROWEST = 32  # times as long as wide: the most that a pixel is stretched
 INVERTED = "It looks inverted: the background is bright."
+
+
+def check_pixels(rows: int, columns: int) -> None:
+    """See to it that a slice may be decoded. Raises InvalidImageError: it is too large."""
+    if rows * columns > MAX_PIXELS:
+        raise InvalidImageError(
+            "", f"a slice of {columns}x{rows} is over the limit of {MAX_PIXELS:,} pixels"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +114,14 @@ def _enough(names: Sequence[str], read: ReadPlane) -> Callable[[Plane], bool]:
 
 
 def _square(size: tuple[int, int], spacing: tuple[float, float]) -> tuple[int, int]:
-    """Width and height once pixels are square: the finer side keeps its pixels."""
+    """Width and height once pixels are square: the finer side keeps its pixels, unless that
+    takes too many."""
     down, across = spacing
     ratio = down / across
     if not np.isfinite(ratio) or ratio <= 0 or abs(ratio - 1) < SQUARE:
         return size
     ratio = min(max(ratio, 1 / NARROWEST), NARROWEST)
     width, height = size
-    return (width, round(height * ratio)) if ratio > 1 else (round(width / ratio), height)
+    larger = (width, round(height * ratio)) if ratio > 1 else (round(width / ratio), height)
+    smaller = (round(width / ratio), height) if ratio > 1 else (width, round(height * ratio))
+    return larger if math.prod(larger) <= MAX_PIXELS else (max(1, smaller[0]), max(1, smaller[1]))

@@ -32,6 +32,7 @@ SUFFIXES = frozenset(
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000") + (
     ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # from Pillow 11.3 on
 )
+OTHERS = ("HEIC", "DICOM", "NIfTI", "ZIP")  # that are read by other packages
 STACKS = ("TIFF", "GIF", "WEBP", "PNG")  # whose pages are pictures of their own
 MIN_IS_WHITE = 0  # a TIFF file's photometric interpretation
 PHOTOMETRIC, PART = 262, 254  # tags of a TIFF page
@@ -280,5 +281,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, PermissionError):
         return "no permission to read it"
     if type(error).__name__ == "UnidentifiedImageError":
-        return f"not a picture in a format that is read here ({', '.join(FORMATS)})"
+        return f"not a picture in a format that is read here ({', '.join((*FORMATS, *OTHERS))})"
     return f"it cannot be decoded ({one_line(error) or type(error).__name__})"

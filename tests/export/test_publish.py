@@ -25,6 +25,7 @@ from export.hub_folders import MAX_BYTES
 from export.metadata import beside
 from export.publish import main
 from serve.artifacts import (
+    EXAMPLES,
     INT8_NAME,
     KERAS_NAME,
     METRICS_NAME,
@@ -148,14 +149,14 @@ def test_what_arrives_is_what_is_here(published, project):
         assert space[path][1] == sha256(project / path)
 
 
-def test_nothing_else_arrives(published, scans):
+def test_nothing_else_arrives(published):
     paths = list(published.hub.repositories[f"spaces/{SPACE}"].hashes())
     assert {path.split("/")[0] for path in paths} == {
         *(".gitattributes", "README.md", "LICENSE", "requirements.txt"),
         *("space_app.py", "serve", "models"),
     }
     examples = {path for path in paths if path.startswith("serve/app/examples/")}
-    assert examples == {f"serve/app/examples/{scan.name}" for scan in scans}
+    assert examples == {f"serve/app/examples/{scan.name}" for scan in EXAMPLES.iterdir()}
     models = {path.split("/")[1] for path in paths if path.startswith("models/")}
     assert models - {INT8_NAME} == ARTIFACTS | {"predictions", "report"}
     assert (INT8_NAME in models) == (MODELS / INT8_NAME).exists()

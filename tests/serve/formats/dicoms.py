@@ -6,12 +6,11 @@ import io
 from pathlib import Path
 
 import numpy as np
-import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-pydicom = pytest.importorskip("pydicom", reason="needs pydicom")
-
-from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid  # noqa: E402
+from serve.formats.raster import load_image
+from serve.formats.scans import Series, read_scans
 
 LOUD = ("ZZLOUDNAME", "ZZLOUDID", "ZZLOUDWORD", "19010203", "ZZLOUDSITE")
 AXIAL = (1, 0, 0, 0, 1, 0)
@@ -82,3 +81,15 @@ def volume_of(levels: np.ndarray, folder: Path, count: int = 6, **fields: object
         paths.append(folder / f"IM{(number * 5) % 7:04}")
         paths[-1].write_bytes(content_of(one))
     return paths
+
+
+def shown(dataset: Dataset) -> np.ndarray:
+    """What a slice looks like: its red levels, as integers."""
+    return np.asarray(load_image(content_of(dataset)))[:, :, 0].astype(int)
+
+
+def only(source: object, **options: object) -> Series:
+    """The one series of a source."""
+    (series,) = read_scans([source], **options)
+    assert isinstance(series, Series), series
+    return series

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
-import json
-import logging
-import sys
-import traceback
-import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
-
-from serve import BrainTumorClassifier
-from serve.formats.raster import InvalidImageError, load_image
-from serve.formats.scans import File, Series, read_scans
-from tests.conftest import SHARED
-from tests.serve.formats.dicoms import AXIAL, LOUD, content_of, dicom, pydicom, volume_of
-
-pixels_module = pytest.importorskip("pydicom.pixels")
-
-from pydicom.dataset import Dataset  # noqa: E402
-from pydicom.encaps import encapsulate  # noqa: E402
-from pydicom.sequence import Sequence  # noqa: E402
-from pydicom.uid import (  # noqa: E402
+from pydicom.encaps import encapsulate
+from pydicom.sequence import Sequence
+from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
@@ -35,26 +19,16 @@ from pydicom.uid import (  # noqa: E402
     RLELossless,
 )
 
-
-@pytest.fixture(scope="module")
-def grey(scans) -> np.ndarray:
-    return np.asarray(Image.open(scans[2]).convert("L").resize((128, 128)))
-
-
-@pytest.fixture(scope="module")
-def levels(grey) -> np.ndarray:
-    """12 bits, of which the scan uses a third."""
-    return grey.astype(np.uint16) * 5
-
-
-def shown(dataset: Dataset) -> np.ndarray:
-    return np.asarray(load_image(content_of(dataset)))[:, :, 0].astype(int)
-
-
-def only(source: object, **options: object) -> Series:
-    (series,) = read_scans([source], **options)
-    assert isinstance(series, Series), series
-    return series
+from serve import BrainTumorClassifier
+from serve.formats.raster import load_image
+from serve.formats.scans import File
+from tests.conftest import SHARED
+from tests.serve.formats.dicoms import (
+    Dataset,
+    content_of,
+    dicom,
+    shown,
+)
 
 
 def test_levels_without_a_window_are_the_slices_own(levels, grey):
@@ -231,269 +205,6 @@ def test_pixels_become_square(levels):
     assert load_image(content_of(turned)).size == (256, 128)
     ratio = dicom(levels, PixelAspectRatio=[1, 2])
     assert load_image(content_of(ratio)).size == (256, 128)
-
-
-def test_a_folder_is_a_series_by_position(levels, tmp_path):
-    volume_of(levels, tmp_path / "scan")
-    (tmp_path / "scan" / "notes.txt").write_text("no picture", encoding="utf-8")
-    series = only(tmp_path)
-    assert (series.kind, len(series)) == ("DICOM series", 6)
-    slices = list(series)
-    assert [one.index for one in slices] == list(range(6))
-    with pydicom.dcmread(slices[2].name) as header:
-        assert header.ImagePositionPatient[2] == 10
-    assert series.space is not None
-    assert np.allclose(series.space.affine[:3, 3], [100, 120, 0])
-    assert np.allclose(np.diag(series.space.affine), [-1, -1, 5, 1])
-
-
-def test_two_series_in_a_folder_are_two(levels, tmp_path):
-    volume_of(levels, tmp_path, 3, SeriesNumber=4)
-    for path in sorted(tmp_path.iterdir()):
-        path.rename(path.with_suffix(".first"))
-    volume_of(levels, tmp_path, 4, SeriesNumber=7)
-    found = list(read_scans([tmp_path]))
-    assert sorted((len(one), one.name[-8:]) for one in found) == [(3, "series 4"), (4, "series 7")]
-
-
-def test_files_without_a_series_are_one_each(levels):
-    content = content_of(dicom(levels))
-    assert [len(one) for one in read_scans([content, content])] == [1, 1]
-
-
-def test_places_that_were_taken_twice(levels, tmp_path):
-    volume_of(levels, tmp_path / "a", 4)
-    volume_of(levels // 2, tmp_path / "b", 4)
-    for path in (tmp_path / "b").iterdir():
-        header = pydicom.dcmread(path)
-        header.SeriesInstanceUID = pydicom.dcmread(tmp_path / "a" / path.name).SeriesInstanceUID
-        header.InstanceNumber += 4
-        header.save_as(path)
-    first = only(tmp_path)
-    assert len(first) == 4
-    assert "up to 2 times" in first.warnings[0]
-    assert all("/a/" in one.name for one in first)
-    assert all("/b/" in one.name for one in only(tmp_path, volume=1))
-    (missing,) = read_scans([tmp_path], volume=2)
-    assert "there is no volume 2" in str(missing)
-
-
-def enhanced(levels: np.ndarray, frames: int) -> Dataset:
-    """Multi-frame MR whose frames are stored from above to below."""
-    dataset = dicom(np.stack([levels // (number + 1) for number in range(frames)]))
-    shared, measures, plane = Dataset(), Dataset(), Dataset()
-    measures.PixelSpacing = [1.0, 1.0]
-    plane.ImageOrientationPatient = list(AXIAL)
-    shared.PixelMeasuresSequence = Sequence([measures])
-    shared.PlaneOrientationSequence = Sequence([plane])
-    dataset.SharedFunctionalGroupsSequence = Sequence([shared])
-    groups = []
-    for number in range(frames):
-        own, position, values, window = Dataset(), Dataset(), Dataset(), Dataset()
-        position.ImagePositionPatient = [0.0, 0.0, -4.0 * number]
-        values.RescaleSlope, values.RescaleIntercept = 2.0, 10.0
-        window.WindowCenter = 10 + 1275.0 / (number + 1)
-        window.WindowWidth = 2550.0 / (number + 1)
-        own.PlanePositionSequence = Sequence([position])
-        own.PixelValueTransformationSequence = Sequence([values])
-        own.FrameVOILUTSequence = Sequence([window])
-        groups.append(own)
-    dataset.PerFrameFunctionalGroupsSequence = Sequence(groups)
-    return dataset
-
-
-def test_enhanced_multi_frame(levels, grey, tmp_path):
-    path = tmp_path / "enhanced"
-    path.write_bytes(content_of(enhanced(levels, 4)))
-    series = only(path)
-    slices = list(series)
-    assert [one.name for one in slices] == [f"{path}[{number}]" for number in (3, 2, 1, 0)]
-    for one in slices:
-        assert np.abs(one.pixels[:, :, 0].astype(int) - grey).max() <= 4
-    with pytest.raises(InvalidImageError, match=r"holds 4 slices.*predict_series"):
-        load_image(path)
-
-
-def warnings_of(levels: np.ndarray, **fields: object) -> str:
-    fields = {"ProtocolName": "", **fields}
-    return " ".join(only(content_of(dicom(levels, **fields))).warnings)
-
-
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({"Modality": "CT"}, "computed tomography"),
-        ({"Modality": "ZZLOUDNAME"}, "of another kind"),
-        ({"BodyPartExamined": "KNEE"}, "not the head"),
-        ({"SeriesDescription": "ep2d_diff_b1000_ADC"}, "diffusion"),
-        ({"SeriesDescription": "SWI_Images"}, "susceptibility"),
-        ({"SeriesDescription": "tof_3d_multi-slab"}, "angiography"),
-        ({"SeriesDescription": "t2_tirm_tra_dark-fluid"}, "FLAIR"),
-        ({"SeriesDescription": "t2_tse_tra"}, "T2-weighted"),
-        ({"SeriesDescription": "t1_se_tra"}, "no contrast agent"),
-        ({"SeriesDescription": "", "EchoTime": 100.0, "RepetitionTime": 4000.0}, "T2-weighted"),
-        ({"SeriesDescription": "", "EchoTime": 10.0, "RepetitionTime": 500.0}, "no contrast"),
-        ({"BurnedInAnnotation": "YES"}, "burnt"),
-    ],
-)
-def test_what_is_unlike_the_training_scans_is_said(fields, words, levels):
-    assert words in warnings_of(levels, **fields)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"SeriesDescription": "t1_mpr_sag_KM", "BodyPartExamined": "HEAD"},
-        {"SeriesDescription": "Ax T1 +C", "BurnedInAnnotation": "NO"},
-        {"SeriesDescription": "AX T1", "ContrastBolusAgent": "Gadovist"},
-        {"SeriesDescription": "", "BodyPartExamined": ""},
-    ],
-)
-def test_nothing_is_said_of_what_it_was_trained_on(fields, levels):
-    assert warnings_of(levels, **fields) == ""
-
-
-@pytest.mark.parametrize(
-    "fields", [{"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, {"SeriesDescription": "scout"}]
-)
-def test_localizers_are_skipped_and_counted(fields, levels, tmp_path):
-    volume_of(levels, tmp_path, 3, **fields)
-    series = only(tmp_path)
-    assert list(series) == []
-    assert series.skipped == {"localizer": 3}
-    with pytest.raises(InvalidImageError, match="localizer"):
-        load_image(next(tmp_path.iterdir()))
-
-
-def test_empty_slices_are_skipped_and_counted(levels, tmp_path):
-    paths = volume_of(levels, tmp_path, 7)
-    noise = np.random.default_rng(0).integers(0, 8, levels.shape).astype(np.uint16)
-    for path in (paths[0], paths[6]):
-        header = pydicom.dcmread(path)
-        header.PixelData = noise.tobytes()
-        header.save_as(path)
-    series = only(tmp_path)
-    assert [one.index for one in series] == [1, 2, 3, 4, 5]
-    assert series.skipped == {"without enough brain": 2}
-
-
-def test_a_dicomdir_names_its_files(levels, tmp_path):
-    from pydicom.fileset import FileSet
-
-    paths = volume_of(levels, tmp_path / "files", 3)
-    files = FileSet()
-    for path in paths:
-        header = pydicom.dcmread(path)
-        header.StudyInstanceUID = "1.2.3"
-        header.SeriesNumber, header.StudyID, header.StudyDate = 1, "1", "20200101"
-        header.StudyTime, header.AccessionNumber = "101010", ""
-        files.add(header)
-    files.write(tmp_path / "disc")
-    assert len(only(tmp_path / "disc" / "DICOMDIR")) == 3
-    assert len(only(tmp_path / "disc")) == 3
-
-
-def test_a_dicomdir_names_no_file_elsewhere(levels, tmp_path):
-    record, directory = Dataset(), Dataset()
-    record.DirectoryRecordType, record.ReferencedFileID = "IMAGE", ["..", "secret"]
-    directory.DirectoryRecordSequence = Sequence([record])
-    directory.file_meta = pydicom.dataset.FileMetaDataset()
-    directory.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
-    directory.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
-    directory.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
-    (tmp_path / "in").mkdir()
-    (tmp_path / "secret").write_bytes(content_of(dicom(levels)))
-    (tmp_path / "in" / "DICOMDIR").write_bytes(content_of(directory))
-    (error,) = read_scans([tmp_path / "in" / "DICOMDIR"])
-    assert "outside its folder" in str(error)
-
-
-def damaged(levels: np.ndarray) -> dict[str, bytes]:
-    whole = content_of(dicom(levels))
-    return {
-        "cut in the pixels": whole[: len(whole) - 1000],
-        "cut in the header": whole[:500],
-        "no pixels": content_of(dicom(levels, PixelData=None)),
-        "no size": content_of(dicom(levels, Rows=None)),
-        "unknown syntax": whole.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.9.9.9\0"),
-        "bits": content_of(dicom(levels, BitsAllocated=13)),
-        "noise": whole[:132] + np.random.default_rng(1).bytes(3000),
-        "huge": content_of(dicom(levels, Rows=65535, Columns=65535)),
-        "several samples": content_of(dicom(levels, SamplesPerPixel=3)),
-        "text for numbers": whole.replace(
-            b"\x28\x00\x10\x00US\x02\x00", b"\x28\x00\x10\x00LO\x02\x00"
-        ),
-    }
-
-
-def everything(source: object) -> str:
-    """All that a series, its slices and its errors say."""
-    said = []
-    for one in read_scans([source]):
-        said += [str(one), repr(one)]
-        if isinstance(one, Series):
-            said += [repr(part) + str(part) for part in one] + [str(one.skipped), *one.warnings]
-    return " ".join(said)
-
-
-def test_damaged_files_are_one_line_each(levels):
-    for name, content in damaged(levels).items():
-        with pytest.raises(InvalidImageError) as caught:
-            load_image(content, name)
-        assert caught.value.name == name
-        assert "\n" not in str(caught.value)
-
-
-def test_no_patient_is_named_anywhere(levels, tmp_path, capfd, caplog):
-    """Not in names, warnings, errors, tracebacks, logs, on standard output or in JSON."""
-    caplog.set_level(logging.DEBUG)
-    classifier = BrainTumorClassifier("int8", "cpu")
-    volume_of(levels, tmp_path / "scan", 3)
-    wrong = dict.fromkeys(
-        ("Modality", "BodyPartExamined", "ContrastBolusAgent", "SequenceName"), "ZZLOUDWORD"
-    )
-    contents = [*damaged(levels).values(), content_of(dicom(levels, **wrong))]
-    with warnings.catch_warnings(record=True) as raised:
-        warnings.simplefilter("always")
-        said = [everything(tmp_path), *map(everything, contents)]
-        said.append(json.dumps(dataclasses.asdict(classifier.predict_series(tmp_path))))
-        for content in contents:
-            try:
-                classifier.predict(content)
-            except InvalidImageError as error:
-                said.append("".join(traceback.format_exception(error)))
-                said += [repr(error.__context__), repr(error.__cause__), str(error.args)]
-    said += [str(one.message) for one in raised] + list(caplog.messages) + list(capfd.readouterr())
-    for word in LOUD:
-        assert not [text for text in said if word in text], word
-
-
-def test_without_pydicom_one_line_names_what_to_install(levels, monkeypatch):
-    content = content_of(dicom(levels))
-    monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(InvalidImageError, match="pip install pydicom"):
-        load_image(content)
-
-
-def test_without_its_decoders_one_line_names_what_to_install(levels, monkeypatch):
-    from pydicom.pixels import get_decoder
-
-    decoder = get_decoder(JPEGLSLossless)
-    monkeypatch.setattr(decoder, "_available", {})
-    monkeypatch.setitem(sys.modules, "libjpeg", None)
-    dataset = dicom(levels)
-    dataset.file_meta.TransferSyntaxUID = JPEGLSLossless
-    dataset.PixelData = encapsulate([b"x"])
-    with pytest.raises(InvalidImageError, match="compressed; to read DICOM: pip install"):
-        load_image(content_of(dataset))
-
-
-def test_one_damaged_slice_does_not_end_the_series(levels, tmp_path):
-    paths = volume_of(levels, tmp_path, 5)
-    paths[2].write_bytes(paths[2].read_bytes()[:-5000])
-    found = list(only(tmp_path))
-    assert [isinstance(one, InvalidImageError) for one in found] == [0, 0, 1, 0, 0]
-    assert found[2].name == str(paths[2])
 
 
 def test_the_answer_is_the_pictures_own(scans):
