@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,3 +140,19 @@ def browser():
         running = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
         yield running
         running.close()
+
+
+def peak_of(*command: str | Path) -> tuple[int, int]:
+    """Run `python ...`: its exit status, and the largest resident set in bytes.
+
+    What wait4 says begins with what the parent held when it forked, here all of these tests.
+    """
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command)], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    status, peak = Path(f"/proc/{process.pid}/status"), 0
+    while process.poll() is None:
+        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))
+        peak = int(found[1]) * 1024 if found else peak
+        time.sleep(0.02)
+    return process.returncode, peak

@@ -40,12 +40,21 @@ log = logging.getLogger(__name__)
 
 
 def serve(build: Callable[[], gr.Blocks], theme: gr.themes.Base) -> None:
-    """Serve what `build` gives until SIGTERM or Ctrl-C; what was uploaded goes with it.
+    """Serve what `build` gives until SIGTERM, and end with status 0, or until Ctrl-C, with 130;
+    what was uploaded goes with it.
 
     Raises:
         UserError: there is no port to listen on.
-        SystemExit: with status 0 after SIGTERM, 130 after Ctrl-C.
     """
+    try:
+        _serve(build, theme)
+    except SystemExit as ended:
+        sys.stdout.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else 1)  # the thread that may still be
+        # loading TensorFlow would abort an interpreter that takes itself down
+
+
+def _serve(build: Callable[[], gr.Blocks], theme: gr.themes.Base) -> None:
     be_quiet()
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)

@@ -134,7 +134,7 @@ def test_the_library_takes_a_revision(user, scans):
     assert (model, label) == (INT8_NAME, "glioma")
     done = user.classify("-c", LIBRARY, scans[0], MODEL, "v9")
     assert done.stderr.splitlines()[-1] == (
-        f"serve.classifier.ModelError: {MODEL}: there is no such revision"
+        f"serve.contract.ModelError: {MODEL}: there is no such revision"
     )
 
 

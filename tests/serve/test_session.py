@@ -14,6 +14,14 @@ from serve.providers import CPU, CUDA, DeviceError
 REASON = "CUDA failure 700: an illegal memory access was encountered"
 
 
+@pytest.fixture(autouse=True)
+def heard(caplog, monkeypatch):
+    """Whatever other tests have done to the loggers of this process."""
+    caplog.set_level(logging.WARNING)
+    monkeypatch.setattr(session._log, "disabled", False)
+    monkeypatch.setattr(session._log, "propagate", True)
+
+
 @pytest.fixture
 def promising(monkeypatch):
     """The driver and the libraries are found, as on a machine with a GPU."""

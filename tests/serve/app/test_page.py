@@ -67,7 +67,7 @@ def test_examples_by_keyboard_alone(open_page):
 
 def test_class_and_opacity_ask_nothing_of_the_server(open_page):
     page = open_page()
-    page.get_by_role("button", name="Example: glioma").first.click()
+    page.get_by_role("button", name="Example: glioma").last.click()
     layer = page.locator(LAYER)
     layer.wait_for()
     assert layer.get_attribute("data-class") == "glioma"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
-import subprocess
 import sys
 import threading
 import time
@@ -20,7 +18,7 @@ from PIL import Image
 from serve import BrainTumorClassifier, InvalidImageError
 from serve.formats import budget
 from serve.formats.raster import load_image, load_pixels
-from tests.conftest import ROOT
+from tests.conftest import peak_of
 
 MOST_MEMORY = 1_000_000_000  # bytes
 SIDE = 9459  # its square is the largest that may be decoded
@@ -54,21 +52,8 @@ def enlarged(scan: Path, side: int, mode: str = "L") -> Image.Image:
     )
 
 
-def peak_of(*command: str | Path) -> tuple[int, int]:
-    """The exit status of `python ...`, and the largest resident set in bytes."""
-    process = subprocess.Popen(
-        [sys.executable, *map(str, command)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs wait4, which says what a process took")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, which says what a process took")
 @pytest.mark.parametrize(
     "colour, depth", [(0, 8), (2, 8), (6, 8), (3, 8), (0, 16), (6, 16)], ids=str
 )
