@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from serve import BrainTumorClassifier
-from serve.artifacts import EXAMPLES, INT8_NAME, MODELS, ONNX_NAME
+from serve.artifacts import EXAMPLES, INT8_NAME, ONNX_NAME
 from serve.command import UserError
 from serve.formats.raster import load_image
 from serve.names import INTENDED_USE
@@ -151,7 +151,7 @@ def test_examples_are_answered_as_in_python(visited, classifier, scans):
         assert answer["label"] == expected.label
         probabilities = list(expected.probabilities.values())
         # the decoders of Chromium and Pillow differ by a grey level
-        assert answer["probabilities"] == pytest.approx(probabilities, abs=3e-3)
+        assert answer["probabilities"] == pytest.approx(probabilities, abs=1e-2)
         assert answer["oodScore"] == pytest.approx(expected.ood_score, rel=1e-2)
         shown = visited.page.locator("#answer-card").inner_text()
         assert PLAIN_WORDS[expected.label] in shown
@@ -182,7 +182,7 @@ def test_colours_keep_their_order_and_transparent_pixels_are_black(
     black, alpha = Image.new("L", grey.size), Image.linear_gradient("L").resize(grey.size)
     Image.merge("RGBA", (grey, black, black, alpha)).save(tmp_path / "red.png")
     pixels = np.asarray(load_image(tmp_path / "red.png"))
-    session = ort.InferenceSession(MODELS / classifier.model, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(SITE / classifier.model, providers=["CPUExecutionProvider"])
     probabilities, (score,) = session.run(["probabilities", "ood_score"], {"image": pixels[None]})
     answer = visited.file(tmp_path / "red.png")
     # red and blue exchanged, an opaque or a white ground differ by 0.17 and more
