@@ -82,11 +82,6 @@ def examples(files: Sequence[Path], labels: Sequence[str], trained_on: Container
     )
 
 
-def of_turn(turn: Any, *parts: str) -> tuple[str, ...]:  # noqa: ANN401
-    """The parts of an answer, marked with what they answer: script.js drops one that comes late."""
-    return tuple(f'<div data-turn="{escape(str(turn))}">{part}</div>' for part in parts)
-
-
 def error(message: str) -> str:
     """A picture that could not be read."""
     return (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Container
+from html import escape
 from pathlib import Path
 from threading import Thread
 from typing import Any, TypeAlias
@@ -27,7 +28,7 @@ from .endpoints import add_endpoints
 from .guarded import GuardedBlocks
 from .server import serve
 from .table import table
-from .uploads import Upload, received_all
+from .uploads import Upload, received, received_all
 
 WAITING_CALLS = 40  # more are asked to come back later
 
@@ -39,6 +40,7 @@ Outputs: TypeAlias = tuple[str, ...]  # of an event: what each of its components
 DROP_BOX = "dropBox(element, trigger, upload)"
 RESULT = "result(element, watch, props)"
 SAY = "() => said"
+SENT_ONE, SENT_ALL = "() => [sent[0]]", "() => [sent]"
 FAILED = "() => failed()"
 
 
@@ -106,17 +108,16 @@ def _classify_tab(analyser: Analyser, metrics: dict[str, Any]) -> None:
             return html.refusal(found.prediction, threshold), html.refused_picture(found.scan)
         return html.answer(found.prediction, record, metrics), html.viewer(found, metrics)
 
-    def classify(event: gr.EventData) -> Outputs:
-        file = received_all(event.files)[0]
-        return html.of_turn(event.turn, *answer_to(file))
+    def classify(file: dict[str, Any] | None, event: gr.EventData) -> Outputs:
+        return _of_turn(event, *answer_to(received(file)))
 
     def classify_example(event: gr.EventData) -> Outputs:
         file = files[int(event.example) % len(files)]
-        return html.of_turn(event.turn, *answer_to(Upload(file.name, file)))
+        return _of_turn(event, *answer_to(Upload(file.name, file)))
 
-    outputs = [answer, pictures]
-    for on, function in ((box.upload, classify), (examples.click, classify_example)):
-        _answers(on(function, None, outputs, **_event(answer)), outputs)
+    outputs, sent = [answer, pictures], gr.File(visible=False)
+    _answers(box.upload(classify, sent, outputs, js=SENT_ONE, **_event(answer)), outputs)
+    _answers(examples.click(classify_example, None, outputs, **_event(answer)), outputs)
     gr.on([box.clear, examples.clear], None, None, outputs, js=SAY, api_visibility="private")
 
 
@@ -132,20 +133,29 @@ def _files_tab(analyser: Analyser) -> None:
     )
 
     def classify(
+        files: list[dict[str, Any]] | None,
         event: gr.EventData,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> str:
-        found = analyser.predict_all(received_all(event.files), progress)
-        return html.of_turn(event.turn, table(found, analyser.classifier.labels))[0]
+        found = analyser.predict_all(received_all(files), progress)
+        return _of_turn(event, table(found, analyser.classifier.labels))[0]
 
-    _answers(box.upload(classify, None, answers, **_event(answers)), [answers])
+    sent = gr.File(file_count="multiple", visible=False)
+    _answers(box.upload(classify, sent, answers, js=SENT_ALL, **_event(answers)), [answers])
     box.clear(None, None, [answers], js=SAY, api_visibility="private")
+
+
+def _of_turn(event: gr.EventData, *parts: str) -> Outputs:
+    """The parts of an answer, marked with what they answer: script.js drops one that comes late."""
+    turn = escape(str((event._data or {}).get("turn", "")))
+    return tuple(f'<div data-turn="{turn}">{part}</div>' for part in parts)
 
 
 def _event(progress_on: gr.HTML) -> dict[str, Any]:
     return {
         "api_visibility": "private",
         "show_progress_on": progress_on,
+        "preprocess": False,
         "trigger_mode": "multiple",
         **AT_ONCE,
     }

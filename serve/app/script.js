@@ -1,10 +1,20 @@
 // What the page does by itself: sending files, clearing old answers, showing one map at a time.
 
-// What the parts of an answer become before there is one; Gradio fetches it from here.
+// What the parts of an answer become before there is one, and the files that were sent: Gradio
+// fetches them from here.
 window.said = [];
+window.sent = [];
 
 // Of every box: how often it was asked, and what its answer's parts say now.
 const boxes = {};
+
+// The parts of the first tab that do not listen yet. Once all do, `window.showClass` is there.
+const deaf = new Set(["scan-box", "examples", "answer", "pictures"]);
+
+function listens(element) {
+  deaf.delete(element.closest(".block").id);
+  if (!deaf.size) window.showClass = showClass;
+}
 
 // Something new is asked of a box: whatever it answered before goes. Gives the turn's name.
 function turnOf(box) {
@@ -87,14 +97,15 @@ window.dropBox = (element, trigger, upload) => {
       for (const file of files) {
         const { path } = await upload(file);
         if (isLate(turn)) return; // something else was chosen meanwhile
-        sent.push({ path, orig_name: file.name });
+        sent.push({ path, orig_name: file.name, meta: { _type: "gradio.FileData" } });
         if (sent.length % 5 === 0) tell(pending(`${sent.length} of ${files.length} files sent …`));
       }
     } catch (error) {
       if (!isLate(turn)) tell(failure("This could not be sent", reason(error)));
       return;
     }
-    trigger("upload", { files: sent, turn });
+    window.sent = sent;
+    trigger("upload", { turn });
   };
 
   const reason = (error) => {
@@ -143,6 +154,7 @@ window.dropBox = (element, trigger, upload) => {
       status.textContent = HINTS.blocked;
     }
   });
+  listens(element);
 };
 
 window.examples = (element, trigger) => {
@@ -153,14 +165,15 @@ window.examples = (element, trigger) => {
     say("scan-box", pending(looking(example.name)), trigger);
     trigger("click", { example: Number(example.example), turn });
   });
+  listens(element);
 };
 
 // Shows one class's map and its words; "" shows none.
-window.showClass = (label) => {
+function showClass(label) {
   for (const part of document.querySelectorAll("#viewer [data-class]")) {
     part.hidden = part.dataset.class !== label;
   }
-};
+}
 
 // An answer, or its pictures. One that comes late gives way to what is said already; on a phone
 // an answer scrolls into view; a screen reader reads it out.
@@ -169,7 +182,7 @@ window.result = (element, watch, props) => {
   let opacity;
   if (!pictures) element.setAttribute("aria-live", "polite");
   element.addEventListener("input", ({ target }) => {
-    if (target.name === "shown") window.showClass(target.value);
+    if (target.name === "shown") showClass(target.value);
     if (target.id !== "opacity") return;
     opacity = target.value;
     element.style.setProperty("--heat-opacity", opacity);
@@ -185,4 +198,5 @@ window.result = (element, watch, props) => {
     if (slider && opacity) slider.value = opacity;
     if (!pictures) element.scrollIntoView({ block: "nearest", behavior: "smooth" });
   });
+  listens(element);
 };

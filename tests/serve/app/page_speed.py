@@ -56,8 +56,10 @@ def visit(browser: Browser, address: str) -> tuple[float, list[float]]:
 
 def _answer(page: Page, name: str) -> float:
     started = time.monotonic()
-    page.get_by_role("button", name=f"Example: {name}").first.click()
-    page.locator(f"#viewer .heat:visible[data-class={name}]").wait_for()
+    example = page.get_by_role("button", name=f"Example: {name}").first
+    example.click()
+    page.locator(".answer .file", has_text=example.get_attribute("data-name")).wait_for()
+    page.locator("#viewer").wait_for()
     return time.monotonic() - started
 
 

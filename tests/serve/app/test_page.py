@@ -299,7 +299,7 @@ def test_the_scan_is_large(open_page, scans):
 def test_a_phone(open_page):
     page = open_page(viewport=PHONE, has_touch=True)
     assert page.get_by_text("never a diagnosis").first.is_visible()
-    page.get_by_role("button", name="Example: glioma").first.tap()
+    page.get_by_role("button", name="Example: meningioma").first.tap()
     page.locator(LAYER).wait_for()
     page.wait_for_timeout(1500)  # while it scrolls
     heading = page.locator(".answer h2").bounding_box()
