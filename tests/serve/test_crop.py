@@ -12,7 +12,7 @@ from serve.classifier import BrainTumorClassifier
 from serve.crop import Crop, apply, find_head
 from serve.sheet import find_panels
 from serve.turned import looks_turned, may_be_turned, turned_views
-from tests.conftest import BR35H, COLLECTIONS, DATASET, SHARED, needs_dataset
+from tests.conftest import BR35H, DATASET, SHARED, needs_dataset
 from tests.serve.crop_figures import cropped, unseen
 from tests.serve.crop_pictures import (
     SURROUNDS,
