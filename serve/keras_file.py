@@ -5,24 +5,30 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from .command import UserError
 
-BACKEND = "tensorflow"
+BACKENDS = ("tensorflow",)
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 
 
-def choose_backend() -> None:
-    """Let Keras run on TensorFlow, whatever its settings file says.
+def choose_backend(backends: Sequence[str] = BACKENDS) -> None:
+    """Let Keras run on the first of these, or on the one of them that the environment names,
+    whatever Keras's settings file says.
 
     Raises:
-        UserError: the environment asks for another backend.
+        UserError: the environment names another backend, or one that is not installed.
     """
-    asked = os.environ.get("KERAS_BACKEND") or BACKEND
-    if asked != BACKEND:
-        raise UserError(f"KERAS_BACKEND is {asked}, and Keras runs on {BACKEND} here: unset it")
-    os.environ["KERAS_BACKEND"] = BACKEND
+    asked = os.environ.get("KERAS_BACKEND") or backends[0]
+    if asked not in backends:
+        usual = " or ".join(backends)
+        raise UserError(f"KERAS_BACKEND is {asked}, and Keras runs on {usual} here: unset it")
+    if asked != backends[0] and find_spec(asked) is None:
+        raise UserError(f"KERAS_BACKEND is {asked}, which is not installed: pip install {asked}")
+    os.environ["KERAS_BACKEND"] = asked
 
 
 def problem_of(path: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Images on disk -> the checkpoint in models/ and what it is worth (TensorFlow)."""
+"""Images on disk -> the checkpoint in models/ and what it is worth (TensorFlow, or JAX)."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from serve.command import UserError
 from serve.keras_file import choose_backend
 
 try:
-    choose_backend()
+    choose_backend(("tensorflow", "jax"))
 except UserError as error:
     sys.exit(f"error: {error}")
 

@@ -162,7 +162,7 @@ def _evaluate_hospitals(
     if args.protocol == "unseen":
         train, broad = _trainer(args, scans, slices, collected), _is_broad(args)
         temperature = temperature_of_others(args.output, args.recipe, of) if broad else None
-        figures = unseen_hospitals(scans, collected, broad, train, temperature)
+        figures = unseen_hospitals(scans, collected, broad, train, temperature, args.cache)
     else:
         figures = published_on_hospitals(args.output, scans, collected, args.cache)
     for name, own in figures.items():

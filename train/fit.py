@@ -11,7 +11,6 @@ left out to be tested on.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,8 +31,8 @@ from train.arguments import (
 )
 from train.data.collections import Collected, place_all
 from train.data.dataset import PARTS, Scan, class_counts, find_all_scans, find_scans
-from train.data.folds import FOLD, Sides
-from train.data.sides import folds_of
+from train.data.folds import Sides
+from train.data.sides import published_sides
 from train.data.split import split
 from train.data.trained_on import record_sides
 from train.evaluation.calibration import temperature_of_others
@@ -129,13 +128,7 @@ def _sides(
 ) -> Sides:
     """Of a folder a training and a validation side; of a fold what it is tested on as well."""
     if args.train_on == "patient":
-        sides = folds_of(scans, collected, isinstance(recipe, BroadRecipe))[FOLD]
-        others = [scan for scan in collected.scans if collected.placed[scan.name].fold == FOLD]
-        return dataclasses.replace(
-            sides,
-            tested=[*sides.tested, *others],
-            labels=[*sides.labels, *(scan.label for scan in others)],
-        )
+        return published_sides(scans, collected, isinstance(recipe, BroadRecipe))
     own = [scan for scan in scans if scan.part == args.train_on]
     print(f"{args.train_on}: {class_counts(own)}")
     return Sides(*split(own, persons, recipe.validation, args.seed), tested=[], labels=[])

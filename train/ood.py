@@ -4,8 +4,9 @@ Fits a score for how unlike the training scans a picture is (train/evaluation/re
 features of the published model, models/brain_tumor_vgg16.keras.
 
 The first fold of the `patient` protocol parts the scans: its training side to fit, its
-validation side for the threshold, its test side to test. OTHERS/KIND/* are pictures that are no
-brain MRI (python -m train.other_pictures); they are only tested on. What was tested is written to
+validation side (or, with --collections, the second fold of its training side) for the threshold,
+its test side to test. OTHERS/KIND/* are pictures that are no brain MRI (python -m
+train.other_pictures); they are only tested on. What was tested is written to
 models/brain_tumor_vgg16.ood.npz, from where export/ puts it into the ONNX files.
 """
 
@@ -19,14 +20,14 @@ from pathlib import Path
 from serve.artifacts import KERAS_NAME, METRICS_NAME, OOD_NAME
 from serve.command import RESUMES, run
 from serve.metrics import of_checkpoint, write_metrics
-from train.arguments import add_options
-from train.data.br35h import read_br35h
+from train.arguments import add_options, read_collected
+from train.data.collections import by_collection
 from train.data.dataset import find_all_scans
-from train.data.folds import FOLD, patient_sides
+from train.data.sides import held_back, published_sides
 from train.evaluation.provenance import of_data
-from train.evaluation.refusal import fit_to_sides, pooled_features, read_others, refusal
-from train.learning.features import FeatureCache
-from train.network.vgg16 import load_checkpoint, until_block4
+from train.evaluation.refusal import fit_to_sides, read_others, refusal
+from train.learning.pooled import PooledCache
+from train.network.vgg16 import load_checkpoint
 from train.pictures.augment import AugmentedViews
 from train.recipes import BareRecipe
 
@@ -35,30 +36,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m train.ood", description=__doc__.split("?")[0] + "?"
     )
-    add_options(parser, "--data", "--output", "--cache", "--seed")
-    parser.add_argument("--br35h", type=Path, required=True, metavar="DIR", help="br35h_tumour")
+    needed = ("--data", "--br35h")
+    add_options(parser, *needed, "--collections", "--output", "--cache", "--seed", required=needed)
     parser.add_argument("--others", type=Path, required=True, metavar="DIR", help="KIND/*")
     args = parser.parse_args(argv)
     others = read_others(args.others)
     scans = find_all_scans(args.data)
-    tumours = read_br35h(args.br35h, scans).tumours
-    sides = patient_sides(scans)[FOLD]
+    collected = read_collected(args, scans)
+    sides = published_sides(scans, collected, broad=bool(args.collections))
+    tested = by_collection(sides.tested if args.collections else [*sides.tested, *collected.scans])
 
-    prefix = until_block4(load_checkpoint(args.output / KERAS_NAME))
-    features = FeatureCache(args.cache, prefix, AugmentedViews(BareRecipe(), args.seed))
-    detector = fit_to_sides(features, sides)
+    model = load_checkpoint(args.output / KERAS_NAME)
+    pooled = PooledCache(args.cache, model, AugmentedViews(BareRecipe(), args.seed))
+    detector = fit_to_sides(pooled, held_back(sides, collected))
     figures = refusal(
         detector,
-        {
-            "kaggle": pooled_features(features, sides.tested),
-            "br35h": pooled_features(features, tumours),
-        },
-        {kind: pooled_features(features, pictures) for kind, pictures in others.items()},
+        {name: pooled.of(own) for name, own in tested.items()},
+        {kind: pooled.of(pictures) for kind, pictures in others.items()},
     )
     for name, value in figures.items():
         print(name, value)
     detector.save(args.output / OOD_NAME)
-    of = of_checkpoint(args.output / KERAS_NAME) | of_data([*scans, *tumours])
+    of = of_checkpoint(args.output / KERAS_NAME) | of_data([*scans, *collected.scans])
     write_metrics(args.output, "ood", figures, of)
     print(f"wrote ood of {args.output / METRICS_NAME}")
     return 0

@@ -128,13 +128,18 @@ class BroadRecipe(RobustRecipe):
     """The robust recipe for scans of several hospitals, drawn so that neither hospital nor
     sequence tells the class. Its number of epochs is fixed: none of them is chosen."""
 
-    epochs: int | None = 6
-    draws: int = 6000  # of scans, an epoch
+    network: Network = Network(trained_blocks=("block3", "block4", "block5"))
+    learning_rate: float = 1e-4
+    batch_size: int = 64
+    epochs: int | None = 4
+    draws: int = 10_000  # of scans, an epoch
+    soup: int = 2  # trainings whose weights are averaged
     dataset: float = 0.5  # share of the draws that are of the dataset itself
     tumour_free: float = 1 / 3  # share of a collection's draws, where it has both kinds
-    views: int = 4
+    views: int = 5
     plain: float = 0.5
     healed: float = 0.35
+    retoned: float = 0.3  # how often an outlined tumour gets other grey levels
     distortion: Distortion = WideDistortion()
 
     def for_images(self, images: int) -> BroadRecipe:

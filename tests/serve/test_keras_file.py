@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 from serve.artifacts import KERAS_NAME, MODELS
+from serve.command import UserError
 from serve.gradcam import GradCamError, keras_grad_cam
 from serve.keras_file import choose_backend, problem_of
 from tests.conftest import run
@@ -75,14 +76,25 @@ def test_keras_runs_on_tensorflow(asked, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "command", [("-m", "train.fit", "--help"), ("-m", "export.verify"), ("-m", "train.audit")]
+    ("command", "asked", "usual"),
+    [
+        (("-m", "train.fit", "--help"), "torch", "tensorflow or jax"),
+        (("-m", "train.audit"), "torch", "tensorflow or jax"),
+        (("-m", "export.verify"), "jax", "tensorflow"),
+    ],
 )
-def test_another_backend_is_one_line(command):
-    done = run(*command, env=os.environ | {"KERAS_BACKEND": "jax"})
+def test_another_backend_is_one_line(command, asked, usual):
+    done = run(*command, env=os.environ | {"KERAS_BACKEND": asked})
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "error: KERAS_BACKEND is jax, and Keras runs on tensorflow here: unset it\n"
+        f"error: KERAS_BACKEND is {asked}, and Keras runs on {usual} here: unset it\n"
     )
+
+
+def test_a_backend_that_is_not_there_is_one_line(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "no_such_backend")
+    with pytest.raises(UserError, match=r"no_such_backend, which is not installed: pip install no"):
+        choose_backend(("tensorflow", "no_such_backend"))
 
 
 def test_another_backend_is_one_line_on_the_command_line(tmp_path, scans):

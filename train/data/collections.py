@@ -66,6 +66,14 @@ def collection_of(scan: Scan) -> str:
     return "" if scan.part in PARTS else scan.part
 
 
+def by_collection(scans: Sequence[Scan]) -> dict[str, list[Scan]]:
+    """The scans of each collection; those of the dataset itself as "kaggle"."""
+    found: dict[str, list[Scan]] = {}
+    for scan in scans:
+        found.setdefault(collection_of(scan) or "kaggle", []).append(scan)
+    return found
+
+
 def read_collections(folder: Path) -> Collected:
     """All scans of `folder`/collections.csv but copies of the dataset's and what copies them.
 

@@ -34,6 +34,20 @@ def folds_of(scans: Sequence[Scan], collected: Collected, broad: bool) -> list[S
     return patient_sides(scans, collected.scans, place_all(collected), validated=False)
 
 
+def published_sides(scans: Sequence[Scan], collected: Collected, broad: bool) -> Sides:
+    """Those of the published file: the first fold, other hospitals' scans among the tested ones.
+
+    Arguments as for `folds_of`.
+    """
+    sides = folds_of(scans, collected, broad)[FOLD]
+    others = [scan for scan in collected.scans if collected.placed[scan.name].fold == FOLD]
+    return dataclasses.replace(
+        sides,
+        tested=[*sides.tested, *others],
+        labels=[*sides.labels, *(scan.label for scan in others)],
+    )
+
+
 def without_each(
     scans: Sequence[Scan], collected: Collected, broad: bool
 ) -> Iterator[tuple[Sides, list[Scan]]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
@@ -29,9 +30,12 @@ from train.data.dataset import UNKNOWN_TUMOUR, Scan
 from train.data.folds import Sides
 from train.data.sides import held_back, without_each
 from train.evaluation.protocols import published_temperature, validation_temperature
-from train.evaluation.refusal import fit_to_sides, pooled_features
+from train.evaluation.refusal import fit_to_sides
+from train.learning.pooled import PooledCache
 from train.learning.training import Fit, Trainer, load_fit, predict
 from train.network.class_maps import explained_suffix, maps_of_classes
+from train.pictures.augment import AugmentedViews
+from train.recipes import BareRecipe
 
 SPECIFICITY = 0.9
 CONFIDENT = 0.9
@@ -86,6 +90,7 @@ def unseen_hospitals(
     broad: bool,
     train: Trainer,
     temperature: float | None,
+    cache: Path,
 ) -> dict[str, Any]:
     """Leave each hospital out, train on the rest, test on it: `score_hospital` by collection.
 
@@ -96,17 +101,20 @@ def unseen_hospitals(
         collected: of the hospitals.
         broad: whether the recipe trains on other hospitals at all.
         temperature: of a recipe without a validation side.
+        cache: where features are kept.
     """
     figures: dict[str, Any] = {}
     for sides, tested in without_each(scans, collected, broad):
         done = train(sides.training, sides.validation)
         own = temperature or validation_temperature(done)
-        detector = fit_to_sides(done.features, held_back(sides, collected), views=1)
+        pooled = plain_pooled(cache, done)
+        detector = fit_to_sides(pooled, held_back(sides, collected), views=1)
         answer = partial(
             answer_hospital,
             done,
             collected=collected,
             temperature=own,
+            pooled=pooled,
             detector=detector,
         )
         figures |= score_hospitals(tested, healthy_of(sides), answer)
@@ -130,6 +138,7 @@ def published_on_hospitals(
         done,
         collected=collected,
         temperature=published_temperature(models),
+        pooled=plain_pooled(cache, done),
         detector=read_detector(models / OOD_NAME),
     )
     return score_hospitals(tested, healthy_of(sides), answer)
@@ -144,11 +153,17 @@ def healthy_of(sides: Sides) -> list[Scan]:
     ]
 
 
+def plain_pooled(cache: Path, done: Fit) -> PooledCache:
+    """The pooled features of a trained network."""
+    return PooledCache(cache, done.model, AugmentedViews(BareRecipe(), seed=0))
+
+
 def answer_hospital(
     done: Fit,
     scans: Sequence[Scan],
     collected: Collected,
     temperature: float,
+    pooled: PooledCache,
     detector: Detector,
 ) -> Answers:
     """What a trained model says of scans, of the dataset or collected."""
@@ -164,7 +179,7 @@ def answer_hospital(
     return Answers(
         labels,
         softmax(found["logits"] / temperature, axis=1),
-        detector.score(pooled_features(done.features, scans)) > detector.threshold,
+        detector.score(pooled.of(scans)) > detector.threshold,
         hits,
         np.array([persons.get(scan.name) or scan.digest for scan in scans]),
     )
@@ -210,11 +225,11 @@ def score_hospital(answers: Answers) -> dict[str, Any]:
         np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
         for _ in range(RESAMPLES)
     ]
+    resampled = Parallel(n_jobs=-1)(delayed(_measured)(answers.part(index)) for index in drawn)
     figures: dict[str, Any] = {"images": len(answers.labels), "groups": len(members)}
     for name, measure in MEASURES.items():
         figures[name] = measure(answers)
-        found = [measure(answers.part(index)) for index in drawn]
-        known = [value for value in found if value is not None]
+        known = [found[name] for found in resampled if found[name] is not None]
         figures[f"{name}_ci"] = (
             [float(bound) for bound in np.quantile(known, (0.025, 0.975))] if known else None
         )
@@ -268,6 +283,10 @@ MEASURES: dict[str, Measure] = {
     "refused": lambda a: _mean(a.refused),
     "pointing_game": lambda a: _mean(a.pointed[~np.isnan(a.pointed)]),
 }
+
+
+def _measured(answers: Answers) -> dict[str, float | None]:
+    return {name: measure(answers) for name, measure in MEASURES.items()}
 
 
 def _members(groups: np.ndarray) -> list[np.ndarray]:

@@ -18,48 +18,41 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
 from serve.command import UserError
-from serve.detector import Detector, pool
-from train.data.collections import collection_of
+from serve.detector import Detector
+from train.data.collections import by_collection, collection_of
 from train.data.dataset import UNKNOWN_TUMOUR, Scan, read_scans
 from train.data.folds import Sides
-from train.learning.features import FeatureCache
+from train.learning.pooled import PooledCache
 
-VIEWS = 4  # of every scan that the score is fitted to, of other brightness and contrast
-KEPT = 0.995  # share of the threshold side's scans that the threshold lets pass
+VIEWS = 2  # of every scan that the score is fitted to, of other brightness and contrast
+KEPT = 0.985  # share of every collection's held-out scans that the threshold lets pass
 
 
-def fit_detector(pooled: np.ndarray, cells: np.ndarray, held_out: np.ndarray) -> Detector:
+def fit_detector(pooled: np.ndarray, cells: np.ndarray, held_out: Sequence[np.ndarray]) -> Detector:
     """Fit means and covariance, then set the threshold on `held_out`.
 
     Args:
         pooled: float32 (N, 1024), of training scans.
         cells: (N,), what the scans of one mean share: collection and class.
-        held_out: float32 (M, 1024), of scans of other patients.
+        held_out: float32 (M, 1024), of scans of other patients, of each collection.
     """
     names, cell = np.unique(cells, return_inverse=True)
     means = np.stack([pooled[cell == number].mean(axis=0) for number in range(len(names))])
     precision = LedoitWolf(assume_centered=True).fit(pooled - means[cell]).precision_
     whitening = np.linalg.cholesky(precision)
     bare = Detector(*(a.astype(np.float16).astype(np.float32) for a in (means, whitening)), np.inf)
-    threshold = float(np.quantile(bare.score(held_out), KEPT))
+    threshold = max(float(np.quantile(bare.score(own), KEPT)) for own in held_out)
     return Detector(bare.means, bare.whitening, threshold)
 
 
-def fit_to_sides(features: FeatureCache, sides: Sides, views: int = VIEWS) -> Detector:
+def fit_to_sides(pooled: PooledCache, sides: Sides, views: int = VIEWS) -> Detector:
     """`fit_detector` on views of the training side and on the validation side."""
     cells = [f"{collection_of(scan)} {scan.label}" for scan in sides.training]
     return fit_detector(
-        pooled_features(features, sides.training, views),
+        pooled.of(sides.training, views),
         np.repeat(cells, views),
-        pooled_features(features, sides.validation),
+        [pooled.of(own) for own in by_collection(sides.validation).values()],
     )
-
-
-def pooled_features(features: FeatureCache, scans: Sequence[Scan], views: int = 1) -> np.ndarray:
-    """Pooled features of each view, float32 (scans * views, 1024)."""
-    rows = features.rows_of(scans, views).ravel()
-    stored = features.rows()
-    return np.concatenate([pool(stored[row][None]) for row in rows])
 
 
 def read_others(folder: Path) -> dict[str, list[Scan]]:

@@ -27,8 +27,8 @@ def train_bare(
     seed: int,
     base_weights: Path | None,
     cache: Path,
-) -> tuple[keras.Model, Run]:
-    """The best epoch's model, and the run; see `train.learning.training.fit`."""
+) -> tuple[keras.Model, list[Run]]:
+    """The best epoch's model, and its run; see `train.learning.training.fit`."""
     model = build_model(recipe.network, base_weights)
     features = FeatureCache(cache, frozen_prefix(model), AugmentedViews(recipe, seed))
     rows = features.rows_of(training, recipe.views)
@@ -59,7 +59,7 @@ def train_bare(
         recipe.patience,
         seed,
     )
-    return model, run
+    return model, [run]
 
 
 def compile_suffix(suffix: keras.Model, recipe: BareRecipe) -> None:

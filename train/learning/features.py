@@ -32,6 +32,19 @@ class Pictures(Protocol):
         """uint8 (224, 224, 3), RGB, of each view of a scan, in order; 0 is the scan as it is."""
 
 
+class Features(Protocol):
+    """What a network is trained and asked on: FeatureCache, or the pictures of a DrawnCache."""
+
+    def rows_of(self, scans: Sequence[Scan], views: int) -> np.ndarray:
+        """int64 (scans, views): where in `rows` each view is."""
+
+    def rows(self) -> np.ndarray:
+        """All that are kept, (rows, ...)."""
+
+    def of_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        """Those of pictures that are not to be kept, uint8 (N, 224, 224, 3) -> float32 (N, ...)."""
+
+
 class FeatureCache(RowCache):
     """What the frozen network gives for every view asked for, float16, on disk.
 

@@ -1,8 +1,8 @@
 """The robust recipes: shown where the tumour is, and that the rest does not tell.
 
-Block5 and the head are trained, on the cached features of a few views of each scan
-(train/pictures/examples.py), and Grad-CAM of the true class is asked to lie on the tumour
-(train/network/losses.py). The broad one draws the scans of several hospitals by weight
+The last blocks and the head are trained, on cached views of each scan
+(train/pictures/examples.py) or their features, and Grad-CAM of the true class is asked to lie on
+the tumour (train/network/losses.py). The broad one draws the scans of several hospitals by weight
 (train/learning/balance.py).
 """
 
@@ -20,12 +20,19 @@ from train.data.outlines import Outline
 from train.learning.balance import draw_weights
 from train.learning.batches import DrawnViews
 from train.learning.devices import fast_precision
+from train.learning.drawn import DrawnCache
 from train.learning.epochs import AveragingAdam, Run, run_folder, train_epochs
-from train.learning.features import FeatureCache, weights_digest
+from train.learning.features import FeatureCache, Features, weights_digest
 from train.learning.targets import TargetCache
 from train.network.class_maps import explained_suffix
 from train.network.losses import Pointed, accuracy, attention_loss, class_loss
-from train.network.vgg16 import build_model, convolutions, frozen_prefix, pooling_head
+from train.network.vgg16 import (
+    build_model,
+    convolutions,
+    frozen_prefix,
+    pooling_head,
+    sees_pictures,
+)
 from train.pictures.examples import Examples, describe_scans
 from train.recipes import BroadRecipe, RobustRecipe, describe_recipe
 
@@ -39,8 +46,13 @@ def train_robust(
     seed: int,
     base_weights: Path | None,
     cache: Path,
-) -> tuple[keras.Model, Run]:
-    """The best epoch's model, and the run; see `train.learning.training.fit`."""
+) -> tuple[keras.Model, list[Run]]:
+    """The best epoch's model, and its run; of several trainings the mean of the best epochs'
+    weights, and all runs. See `train.learning.training.fit`.
+
+    Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy
+    without increasing inference time", ICML 2022.
+    """
     recipe = recipe.for_images(len(training))
     model = build_model(recipe.network, base_weights)
     pooling_head(model, seed)
@@ -52,25 +64,32 @@ def train_robust(
         "recipe": describe_recipe(recipe),
         "seed": seed,
     }
-    run = Run(run_folder(cache, key))
     set_precision(model, fast_precision())
-    network = explained_suffix(model)
-    compile_explained(network, recipe, _draws(recipe, training))
-    if run.finished(recipe.epochs, recipe.epochs):
-        run.restore_best(network)  # no features are needed any more
-    else:
-        views = _Views(FeatureCache(cache, frozen_prefix(model), examples), cache, examples)
-        train_epochs(
-            run,
-            network,
-            views.drawn(training, recipe, seed),
-            views.as_they_are(validation, recipe.batch_size) if validation else None,
-            recipe.epochs,
-            recipe.epochs,
-            seed,
-        )
+    start, ends, runs = model.get_weights(), [], []
+    views: _Views | None = None
+    for member in range(recipe.soup if isinstance(recipe, BroadRecipe) else 1):
+        run = Run(run_folder(cache, key | ({"member": member} if member else {})))
+        model.set_weights(start)
+        network = explained_suffix(model)
+        compile_explained(network, recipe, _draws(recipe, training))
+        if run.finished(recipe.epochs, recipe.epochs):
+            run.restore_best(network)  # no features are needed any more
+        else:
+            views = views or _views(model, cache, examples)
+            train_epochs(
+                run,
+                network,
+                views.drawn(training, recipe, seed + member),
+                views.as_they_are(validation, recipe.batch_size) if validation else None,
+                recipe.epochs,
+                recipe.epochs,
+                seed + member,
+            )
+        ends.append(model.get_weights())
+        runs.append(run)
+    model.set_weights([sum(weights) / len(ends) for weights in zip(*ends, strict=True)])
     set_precision(model, "float32")
-    return model, run
+    return model, runs
 
 
 def set_precision(model: keras.Model, policy: str) -> None:
@@ -94,11 +113,19 @@ def compile_explained(network: keras.Model, recipe: RobustRecipe, images: int) -
     )
 
 
+def _views(model: keras.Model, cache: Path, examples: Examples) -> _Views:
+    if sees_pictures(model):
+        drawn = DrawnCache(cache, examples)
+        return _Views(drawn, drawn)
+    features = FeatureCache(cache, frozen_prefix(model), examples)
+    return _Views(features, TargetCache(cache, examples))
+
+
 class _Views:
     """Cached views of scans, as batches."""
 
-    def __init__(self, features: FeatureCache, cache: Path, examples: Examples) -> None:
-        self._features, self._targets = features, TargetCache(cache, examples)
+    def __init__(self, features: Features, targets: TargetCache | DrawnCache) -> None:
+        self._features, self._targets = features, targets
 
     def drawn(
         self, scans: Sequence[Scan], recipe: RobustRecipe, seed: int

@@ -3,7 +3,7 @@
 A cache is one folder, named by what the rows are:
 
     key.json     what it is named by, readable
-    rows.f16     float16 rows, one a view, appended as they are computed
+    rows.bin     the rows, one a view, appended as they are computed; rows.f16 where all are float16
     index.csv    a line a row, in order: SHA-256 of what the picture follows from, number of the
                  view, CRC-32 of the row
 
@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -30,6 +32,7 @@ from tqdm import tqdm
 
 from train.data.dataset import Scan
 
+HALF = np.dtype(np.float16)
 FLUSHED = 32  # rows that are written at a time
 INDEX_LINE = re.compile(rb"([0-9a-f]{64}),(\d+),([0-9a-f]{8})\n")
 
@@ -42,25 +45,31 @@ class View(NamedTuple):
 
 
 class RowCache(ABC):
-    """A row for every view asked for, float16, on disk.
+    """A row for every view asked for, on disk.
 
     Args:
         folder: where caches lie; this one takes a subfolder named by its key.
         name: what the rows are, the beginning of the subfolder's name.
         key: what they follow from besides the view.
         shape: of a row.
+        dtype: of its elements.
     """
 
     def __init__(
-        self, folder: Path, name: str, key: Mapping[str, Any], shape: tuple[int, ...]
+        self,
+        folder: Path,
+        name: str,
+        key: Mapping[str, Any],
+        shape: tuple[int, ...] = (),
+        dtype: np.dtype = HALF,
     ) -> None:
-        self._name, self._shape = name, shape
-        self._row_bytes = int(np.prod(shape)) * 2
+        self._name, self._shape, self._dtype = name, shape, dtype
+        self._row_bytes = math.prod(shape) * dtype.itemsize
         text = json.dumps(key, indent=2)
         self.folder = folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "key.json").write_text(text, encoding="utf-8")
-        self._rows_path = self.folder / "rows.f16"
+        self._rows_path = self.folder / ("rows.f16" if dtype == HALF else "rows.bin")
         self._index_path = self.folder / "index.csv"
         self._checked: dict[View, int] = {}  # rows whose checksum was found right
 
@@ -70,7 +79,7 @@ class RowCache(ABC):
 
     @abstractmethod
     def _compute(self, views: Sequence[tuple[Scan, int]]) -> Iterator[np.ndarray]:
-        """The row of each view of a scan, float16, in order."""
+        """The row of each view of a scan, in order."""
 
     def rows_of(self, scans: Sequence[Scan], views: int) -> np.ndarray:
         """Make sure that the first `views` views of each scan are there.
@@ -87,9 +96,12 @@ class RowCache(ABC):
         return np.array([self._checked[view] for view in wanted]).reshape(len(scans), views)
 
     def rows(self) -> np.ndarray:
-        """All rows, float16 (rows, ...), memory-mapped, read-only."""
+        """All rows, (rows, ...), memory-mapped, read-only."""
+        return self._mapped(self._dtype, self._shape)
+
+    def _mapped(self, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
         count = self._rows_path.stat().st_size // self._row_bytes
-        return np.memmap(self._rows_path, np.float16, "r", shape=(count, *self._shape))
+        return np.memmap(self._rows_path, dtype, "r", shape=(count, *shape))
 
     def _view(self, scan: Scan, view: int) -> View:
         return View(self._source(scan, view), view)
@@ -102,10 +114,13 @@ class RowCache(ABC):
         ]
         if not todo:
             return
-        rows = self.rows()
-        for row, view, crc in tqdm(todo, desc="checking cache", unit="view", delay=1):
-            if zlib.crc32(rows[row]) == crc:
-                self._checked[view] = row
+        rows = self._mapped(np.dtype(np.uint8), (self._row_bytes,))
+        with ThreadPoolExecutor() as pool:
+            found = pool.map(lambda one: zlib.crc32(rows[one[0]]), todo)
+            bar = tqdm(found, desc="checking cache", unit="view", delay=1, total=len(todo))
+            for (row, view, crc), own in zip(todo, bar, strict=True):
+                if own == crc:
+                    self._checked[view] = row
 
     def _index(self) -> list[tuple[View, int]]:
         """What the rows are and their checksums, as far as index and rows are whole."""
@@ -138,7 +153,7 @@ class RowCache(ABC):
                 rows.write(found.tobytes())
                 _flush(rows)
                 for offset, ((view, _), row) in enumerate(zip(batch, found, strict=True)):
-                    index.write(_line(view, zlib.crc32(row)))
+                    index.write(_line(view, zlib.crc32(row.tobytes())))
                     self._checked[view] = first + offset
                 _flush(index)
                 bar.update(len(batch))

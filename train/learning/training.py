@@ -23,11 +23,19 @@ from train.data.outlines import Outline
 from train.data.trained_on import recorded_sides
 from train.learning.bare import train_bare
 from train.learning.devices import all_gpus
-from train.learning.features import FeatureCache
+from train.learning.drawn import DrawnCache
+from train.learning.features import FeatureCache, Features
 from train.learning.robust import train_robust
-from train.network.vgg16 import frozen_prefix, load_checkpoint, round_to_float16, trainable_suffix
+from train.network.vgg16 import (
+    frozen_prefix,
+    load_checkpoint,
+    round_to_float16,
+    sees_pictures,
+    trainable_suffix,
+)
 from train.pictures.augment import AugmentedViews
-from train.recipes import BareRecipe, Recipe
+from train.pictures.examples import Examples
+from train.recipes import BareRecipe, Recipe, RobustRecipe
 
 BATCH = 64  # of scans that are answered at a time
 
@@ -37,10 +45,10 @@ class Fit:
     """A finished training."""
 
     model: keras.Model  # the whole network, best weights, rounded to float16
-    suffix: keras.Model  # its trained end, from features to logits
-    features: FeatureCache  # of its frozen beginning
-    history: list[dict[str, float]]  # an entry an epoch
-    best: int  # the epoch whose weights were kept
+    suffix: keras.Model  # its trained end, from features or pictures to logits
+    features: Features
+    history: list[dict[str, float]]  # an entry an epoch, of one training after the other
+    best: int  # the epoch whose weights were kept, of the last training
     validation: list[Scan]
 
 
@@ -77,13 +85,17 @@ def fit(
     print(f"validation  {len(validation)}: {class_counts(validation)}")
     with all_gpus():
         if recipe.shown_tumours:
-            model, run = train_robust(
+            model, runs = train_robust(
                 training, validation, outlines, placed, recipe, seed, base_weights, cache
             )
         else:
-            model, run = train_bare(training, validation, recipe, seed, base_weights, cache)
+            model, runs = train_bare(training, validation, recipe, seed, base_weights, cache)
     round_to_float16(model)
-    return _fit(model, cache, run.history, run.best, validation)
+    history = [entry for run in runs for entry in run.history]
+    history = [entry | {"epoch": number} for number, entry in enumerate(history, start=1)]
+    return _fit(
+        model, cache, history, len(history) - len(runs[-1].history) + runs[-1].best, validation
+    )
 
 
 def load_fit(models: Path, scans: Sequence[Scan], cache: Path) -> tuple[Fit, Sides]:
@@ -114,7 +126,7 @@ def predict_logits(done: Fit, scans: Sequence[Scan]) -> np.ndarray:
     return predict(done.suffix, done.features, scans)
 
 
-def predict(network: keras.Model, features: FeatureCache, scans: Sequence[Scan]) -> Any:  # noqa: ANN401
+def predict(network: keras.Model, features: Features, scans: Sequence[Scan]) -> Any:  # noqa: ANN401
     """What a network gives for the cached features of the scans as they are.
 
     Returns:
@@ -136,6 +148,12 @@ def _fit(
     best: int,
     validation: list[Scan],
 ) -> Fit:
-    views = AugmentedViews(BareRecipe(), seed=0)  # only the first is asked for: the scan as it is
-    features = FeatureCache(cache, frozen_prefix(model), views)
+    features = _plain_features(model, cache)
     return Fit(model, trainable_suffix(model), features, history, best, validation)
+
+
+def _plain_features(model: keras.Model, cache: Path) -> Features:
+    """What the trained end is asked on; only the first view is asked for: the scan as it is."""
+    if sees_pictures(model):
+        return DrawnCache(cache, Examples([], {}, RobustRecipe(), seed=0, placed={}))
+    return FeatureCache(cache, frozen_prefix(model), AugmentedViews(BareRecipe(), seed=0))

@@ -48,7 +48,7 @@ class ClassMaps(keras.layers.Layer):
 
 
 def explained_suffix(model: keras.Model) -> keras.Model:
-    """What `train.network.vgg16.frozen_prefix` gives -> {"logits": (N, 4), "maps": (N, 5, 14, 14)}.
+    """What `trainable_suffix` takes -> {"logits": (N, 4), "maps": (N, 5, 14, 14)}.
 
     Made of `model`'s own layers: what is trained here is trained there.
     """

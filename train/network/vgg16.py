@@ -78,8 +78,14 @@ def until_block4(model: keras.Model) -> keras.Model:
     return _beginning([layer for layer in layers_ if not layer.name.startswith("block5")])
 
 
+def sees_pictures(model: keras.Model) -> bool:
+    """Whether anything before block4 is trained: such a network is trained on pictures, not on
+    features of its frozen layers, which would take more room."""
+    return any(layer.trainable for layer in convolutions(model) if layer.name < "block4")
+
+
 def trainable_suffix(model: keras.Model) -> keras.Model:
-    """What `frozen_prefix` gives -> logits, float32 (N, 4).
+    """What `frozen_prefix` gives, or RGB 0 to 255 (`sees_pictures`) -> logits, float32 (N, 4).
 
     Made of `model`'s own layers: what is trained here is trained there.
     """
@@ -88,11 +94,16 @@ def trainable_suffix(model: keras.Model) -> keras.Model:
 
 
 def run_trained(model: keras.Model) -> tuple[keras.KerasTensor, dict[str, keras.KerasTensor]]:
-    """The input of the first trained layer, and the outputs of it and all after it, by name."""
-    trained = [layer for layer in convolutions(model) if layer.trainable]
-    features = x = keras.Input(trained[0].input.shape[1:], name="features")
+    """What is trained on, features or pictures, and the outputs of all layers after it, by name."""
+    used = convolutions(model)
+    if sees_pictures(model):
+        features = keras.Input((INPUT_SIZE, INPUT_SIZE, 3), name="image")
+        x = keras.applications.vgg16.preprocess_input(features)
+    else:
+        used = [layer for layer in used if layer.trainable]
+        features = x = keras.Input(used[0].input.shape[1:], name="features")
     outputs = {}
-    for layer in [*trained, *(model.get_layer(name) for name in HEAD)]:
+    for layer in [*used, *(model.get_layer(name) for name in HEAD)]:
         outputs[layer.name] = x = layer(x)
     return features, outputs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image, ImageEnhance
@@ -11,6 +12,8 @@ from PIL import Image, ImageEnhance
 from train import pictures
 from train.data.dataset import Scan
 from train.recipes import BareRecipe
+
+AHEAD = 256  # views are drawn at most before they are asked for
 
 
 class AugmentedViews:
@@ -30,8 +33,13 @@ class AugmentedViews:
 
     def pixels(self, views: Sequence[tuple[Scan, int]]) -> Iterator[np.ndarray]:
         """uint8 (224, 224, 3), RGB, of each view of a scan, in order."""
-        for scan, view in views:
-            yield augmented_view(scan.pixels(), scan.digest, view, self._recipe, self._seed)
+        with ThreadPoolExecutor() as pool:
+            for start in range(0, len(views), AHEAD):
+                yield from pool.map(self._draw, views[start : start + AHEAD])
+
+    def _draw(self, view: tuple[Scan, int]) -> np.ndarray:
+        scan, number = view
+        return augmented_view(scan.pixels(), scan.digest, number, self._recipe, self._seed)
 
 
 def augmented_view(

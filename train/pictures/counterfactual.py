@@ -17,6 +17,9 @@ RING = 8  # width in pixels of what is compared around a patch
 FEATHER = 6  # pixels over which a patch fades out
 PLACES = 24  # from which replacing tissue is chosen, if the mirrored one does not do
 SYMMETRIC = 0.8  # correlation with its mirror image from which a head counts as symmetric
+GAIN = (-0.7, 1.0)  # of a retoned tumour's grey levels about those around it
+OFFSET = (-70.0, 70.0)  # grey levels
+SOFT = (1.0, 4.0)  # standard deviation of its edge, pixels
 SMALLEST = 60  # pixels of a pasted tumour
 
 
@@ -111,6 +114,27 @@ def patch_tissue(
     if source is None:
         return None
     return blended(pixels, _shifted(pixels, source, target), target)
+
+
+def retone_tumour(pixels: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The tumour darker, brighter, flatter or inverted against the tissue around it, as another
+    sequence may show it.
+
+    After Tan et al., "Detecting outliers with foreign patch interpolation", MELBA 2022: what is
+    learnt is that a part differs from the rest, not how.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB.
+        mask: bool (H, W), the tumour.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    ring = _ring(mask) & solid_head(pixels)
+    around = pixels[ring].mean() if ring.any() else pixels[mask].mean()
+    patch = around + rng.uniform(*GAIN) * (pixels - around) + rng.uniform(*OFFSET)
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), rng.uniform(*SOFT))[:, :, None]
+    return np.clip(pixels + soft * (patch - pixels), 0, 255).round().astype(np.uint8)
 
 
 def blended(pixels: np.ndarray, donor: np.ndarray, mask: np.ndarray) -> np.ndarray:

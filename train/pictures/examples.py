@@ -13,26 +13,38 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import pickle
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count
 
 from serve.measures import covered
 from serve.names import INPUT_SIZE, MAP_CELLS, NOTUMOR, TUMOURS
 from train import pictures
 from train.data.collections import collection_of
-from train.data.dataset import Scan
+from train.data.dataset import UNKNOWN_TUMOUR, Scan
 from train.data.folds import NOWHERE, Placed, persons_in_several_folds
 from train.data.outlines import Outline
 from train.network.class_maps import MAPS
-from train.pictures.counterfactual import paste_tumour, patch_tissue, remove_tumour
+from train.pictures.counterfactual import (
+    paste_tumour,
+    patch_tissue,
+    remove_tumour,
+    retone_tumour,
+)
 from train.pictures.distort import shade, warp
-from train.recipes import RobustRecipe
+from train.recipes import BroadRecipe, RobustRecipe
 
 CHUNK = 32  # of views that a process draws at a time
 AHEAD = 2048  # views are drawn at most, 200 KB each, before they are asked for
@@ -124,11 +136,18 @@ class Examples:
 
     def draw_all(self, views: Sequence[tuple[Scan, int]]) -> Iterator[Example]:
         """`draw` of each view of a scan, in order, by as many processes as there are cores."""
-        for some in _parts(views, AHEAD):
-            chunks = list(_parts(some, CHUNK))
-            processes = Parallel(n_jobs=min(cpu_count(), len(chunks)), return_as="generator")
-            for drawn in processes(delayed(self._draw_chunk)(chunk) for chunk in chunks):
-                yield from drawn
+        if len(views) <= CHUNK:
+            yield from (self.draw(*view) for view in views)
+            return
+        processes = min(cpu_count(), -(-len(views) // CHUNK))
+        with TemporaryDirectory() as folder, _quick_switches():
+            # as an argument, megabytes would make each process wait for the one before to begin
+            (own := Path(folder) / "examples").write_bytes(pickle.dumps(self))
+            with ProcessPoolExecutor(
+                processes, get_context("spawn"), initializer=_draw_by, initargs=(own,)
+            ) as pool:
+                for some in _parts(views, AHEAD):
+                    yield from pool.map(_draw, some, chunksize=CHUNK)
 
     def draw(self, scan: Scan, view: int) -> Example:
         """View number `view` of a scan, 0 as it is; the same arguments give the same example."""
@@ -138,13 +157,10 @@ class Examples:
         rng = np.random.default_rng([self._seed, view, int(scan.digest[:16], 16)])
         pool = self._pool_of(scan)
         example = self._patched(self._counterfactual(example, pool, rng), pool, rng)
+        example = self._retoned(example, rng)
         pixels, mask = warp(example.pixels, example.mask, rng, self._recipe.distortion)
         other = _one_of(pool.scans, rng).pixels()
         return Example(shade(pixels, other, rng, self._recipe.distortion), example.label, mask)
-
-    def _draw_chunk(self, views: Sequence[tuple[Scan, int]]) -> list[Example]:
-        cv2.setNumThreads(1)  # there is a process for every core
-        return [self.draw(*view) for view in views]
 
     def _mask(self, scan: Scan) -> np.ndarray | None:
         if scan.name in self._outlines:
@@ -156,7 +172,8 @@ class Examples:
         return Home(collection_of(scan), at.fold if at else NOWHERE)
 
     def _pool(self, scans: Sequence[Scan]) -> Pool:
-        names = ("healed", "pasted", "patched")
+        names = ["healed", "pasted", "patched"]
+        names += ["retoned"] if isinstance(self._recipe, BroadRecipe) else []
         return Pool(
             scans,
             [scan for scan in scans if scan.name in self._outlines and scan.label in TUMOURS],
@@ -193,6 +210,38 @@ class Examples:
         shape = self._mask(_one_of(pool.tumours, rng))
         patched = patch_tissue(example.pixels, example.mask, shape, rng)
         return example if patched is None else dataclasses.replace(example, pixels=patched)
+
+    def _retoned(self, example: Example, rng: np.random.Generator) -> Example:
+        """Sometimes with the tumour in other grey levels, which tell its type no more."""
+        if not isinstance(self._recipe, BroadRecipe) or rng.random() >= self._recipe.retoned:
+            return example
+        if example.label == NOTUMOR or example.mask is None or not example.mask.any():
+            return example
+        pixels = retone_tumour(example.pixels, example.mask, rng)
+        return Example(pixels, UNKNOWN_TUMOUR, example.mask)
+
+
+@contextmanager
+def _quick_switches() -> Iterator[None]:
+    """Let threads take turns more often: the one that takes in what processes have drawn, 64 KB at
+    a time, else waits 5 ms for each from the one that uses it."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def _draw_by(pickled: Path) -> None:
+    """Begin a process that draws."""
+    global _examples
+    _examples = pickle.loads(pickled.read_bytes())
+    cv2.setNumThreads(1)  # there is a process for every core
+
+
+def _draw(view: tuple[Scan, int]) -> Example:
+    return _examples.draw(*view)
 
 
 def _one_of(scans: Sequence[Scan], rng: np.random.Generator) -> Scan:

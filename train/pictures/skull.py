@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.ndimage import binary_fill_holes
 
 HEAD = 20  # grey level from which a pixel belongs to the head
 
 
 def head_of(pixels: np.ndarray) -> np.ndarray:
     """Which pixels are not background, bool (H, W)."""
-    return pixels.max(axis=2) >= HEAD
+    red, green, blue = cv2.split(pixels)
+    return cv2.max(cv2.max(red, green), blue) >= HEAD
 
 
 def solid_head(pixels: np.ndarray) -> np.ndarray:
@@ -26,7 +26,14 @@ def solid_head(pixels: np.ndarray) -> np.ndarray:
     if count < 2:
         return bright.astype(bool)
     largest = 1 + int(statistics[1:, cv2.CC_STAT_AREA].argmax())
-    return binary_fill_holes(parts == largest)
+    return _filled(parts == largest)
+
+
+def _filled(mask: np.ndarray) -> np.ndarray:
+    """The mask with all that the outside does not reach."""
+    outside = np.pad(mask.astype(np.uint8), 1)
+    cv2.floodFill(outside, None, (0, 0), 2)
+    return outside[1:-1, 1:-1] != 2
 
 
 def box_of(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

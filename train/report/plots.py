@@ -52,12 +52,16 @@ STYLE = {
 
 
 def plot_history(history: Sequence[Mapping[str, float]], kept: int, path: Path) -> None:
-    """Loss and accuracy by epoch, training and validation, the `kept` epoch marked."""
+    """Loss and accuracy by epoch, of training and, if there was any, validation, the `kept` epoch
+    marked."""
+    sides = [("", BLUE, "training"), ("val_", ORANGE, "validation")]
+    sides = [side for side in sides if f"{side[0]}loss" in history[0]]
     epochs = [entry["epoch"] for entry in history]
     figure, panels = plt.subplots(1, 2, figsize=(12, 4.5), dpi=100, layout="constrained")
     for panel, name in zip(panels, ("loss", "accuracy"), strict=True):
-        for key, colour, label in ((name, BLUE, "training"), (f"val_{name}", ORANGE, "validation")):
-            panel.plot(epochs, [entry[key] for entry in history], "o-", color=colour, label=label)
+        for prefix, colour, label in sides:
+            values = [entry[prefix + name] for entry in history]
+            panel.plot(epochs, values, "o-", color=colour, label=label)
         panel.axvline(kept, color=GREY, linestyle="--", label=f"kept: epoch {kept}")
         panel.set(xlabel="epoch", title=name.capitalize())
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))

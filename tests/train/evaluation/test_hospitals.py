@@ -187,11 +187,12 @@ def asked(monkeypatch):
         kept.sides.append((training, validation))
         return SimpleNamespace(validation=validation, features=None)
 
-    def answer(done, scans, collected, temperature, detector):
+    def answer(done, scans, collected, temperature, pooled, detector):
         kept.temperatures.append(temperature)
         return knowing(scans)
 
     monkeypatch.setattr(module, "validation_temperature", lambda done: 1.5)
+    monkeypatch.setattr(module, "plain_pooled", lambda cache, done: None)
     monkeypatch.setattr(module, "fit_to_sides", lambda _, sides, views: kept.fitted.append(sides))
     monkeypatch.setattr(module, "answer_hospital", answer)
     monkeypatch.setattr(module, "RESAMPLES", 2)
@@ -201,9 +202,9 @@ def asked(monkeypatch):
 
 @pytest.mark.parametrize(("broad", "temperature"), [(True, 0.7), (False, None)])
 def test_each_hospital_is_tested_by_the_training_without_it(
-    broad, temperature, placed_scans, hospitals, asked
+    broad, temperature, placed_scans, hospitals, asked, tmp_path
 ):
-    figures = unseen_hospitals(placed_scans, hospitals, broad, asked.train, temperature)
+    figures = unseen_hospitals(placed_scans, hospitals, broad, asked.train, temperature, tmp_path)
     assert set(figures) == {"feltrin44", "tcga_lgg_t1c", "tcga_lgg_flair", "br35h"}
     expected = [sides for sides, _ in without_each(placed_scans, hospitals, broad)]
     assert asked.sides == [(sides.training, sides.validation) for sides in expected]

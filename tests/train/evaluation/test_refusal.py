@@ -11,12 +11,11 @@ from train.data.dataset import find_scans
 from train.evaluation.refusal import (
     KEPT,
     fit_detector,
-    pooled_features,
     read_others,
     refusal,
 )
-from train.learning.features import FeatureCache
-from train.network.vgg16 import build_model, frozen_prefix
+from train.learning.pooled import PooledCache
+from train.network.vgg16 import build_model
 from train.pictures.augment import AugmentedViews
 from train.recipes import RECIPES
 
@@ -31,7 +30,7 @@ def gaussian() -> tuple[np.ndarray, np.ndarray]:
 
 def test_score_is_the_mahalanobis_distance_per_dimension(gaussian):
     pooled, labels = gaussian
-    detector = fit_detector(pooled[::2], labels[::2], pooled[1::2])
+    detector = fit_detector(pooled[::2], labels[::2], [pooled[1::2]])
     scores = detector.score(pooled[1::2])
     assert scores.mean() == pytest.approx(1, rel=0.1)
     assert (scores <= detector.threshold).mean() == pytest.approx(KEPT, abs=0.002)
@@ -50,16 +49,16 @@ def test_refusal_by_hand():
 @pytest.mark.slow
 def test_noise_is_less_like_the_scans_than_a_scan(small_dataset, base_weights, tmp_path):
     recipe = RECIPES["seed"]
-    prefix = frozen_prefix(build_model(recipe.network, base_weights))
-    features = FeatureCache(tmp_path / "cache", prefix, AugmentedViews(recipe, 0))
+    model = build_model(recipe.network, base_weights)
+    pooled = PooledCache(tmp_path / "cache", model, AugmentedViews(recipe, 0))
     scans = find_scans(small_dataset, "Training")
     labels = np.array([scan.label for scan in scans])
-    testing = pooled_features(features, find_scans(small_dataset, "Testing"))
-    detector = fit_detector(pooled_features(features, scans), labels, testing)
+    testing = pooled.of(find_scans(small_dataset, "Testing"))
+    detector = fit_detector(pooled.of(scans), labels, [testing])
     (tmp_path / "others" / "noise").mkdir(parents=True)
     rng = np.random.default_rng(0)
     for number in range(4):
         noise = Image.fromarray(rng.integers(0, 256, (224, 224, 3), np.uint8))
         noise.save(tmp_path / "others" / "noise" / f"{number}.png")
-    noise = pooled_features(features, read_others(tmp_path / "others")["noise"])
+    noise = pooled.of(read_others(tmp_path / "others")["noise"])
     assert detector.score(noise).min() > detector.score(testing).max()

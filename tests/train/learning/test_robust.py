@@ -100,8 +100,8 @@ def test_the_deep_recipe_trains_block4_too(training, validation, outlines, base_
 
 @pytest.fixture(scope="module")
 def train_broad(training, outlines, base_weights):
-    """Of two hospitals, without a validation side."""
-    recipe = BroadRecipe(batch_size=8, epochs=2, draws=20, views=2)
+    """Of two hospitals, without a validation side, on pictures, two trainings averaged."""
+    recipe = BroadRecipe(batch_size=8, epochs=2, draws=8, views=2, soup=2)
     theirs = [dataclasses.replace(scan, part="elsewhere") for scan in training[:4]]
     scans = [*training[4:-1], *theirs]
 
@@ -123,7 +123,8 @@ def test_the_broad_recipe_ends_with_its_last_epoch(train_broad, tmp_path, monkey
         with pytest.raises(KeyboardInterrupt):
             train_broad(tmp_path / "interrupted")
     done, whole = train_broad(tmp_path / "interrupted"), train_broad(tmp_path / "whole")
-    assert (done.best, len(done.history), done.validation) == (2, 2, [])
+    assert (done.best, len(done.history), done.validation) == (4, 4, [])
+    assert done.features.rows().dtype == np.uint8
     assert not any(name.startswith("val_") for name in done.history[0])
     assert all(np.isfinite(list(entry.values())).all() for entry in done.history)
     for ours, theirs in zip(done.model.get_weights(), whole.model.get_weights(), strict=True):

@@ -1,4 +1,4 @@
-"""The targets that are kept are those of the views, whatever happens to them on disk."""
+"""Kept targets, and pictures with them, are those of the views, whatever happens on disk."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from serve.names import NOTUMOR
+from train.learning.drawn import DrawnCache
 from train.learning.targets import TargetCache
 from train.pictures.examples import Examples, targets_of
 from train.recipes import RobustRecipe
@@ -21,8 +22,8 @@ def examples(training, outlines) -> Examples:
     return Examples(training, outlines, RECIPE, seed=0, placed={})
 
 
-@pytest.fixture
-def make(examples, tmp_path, monkeypatch):
+@pytest.fixture(params=[TargetCache, DrawnCache])
+def make(request, examples, tmp_path, monkeypatch):
     """Opens the test's cache; `make.drawn` are the views that had to be drawn."""
     monkeypatch.setattr("train.learning.rows.FLUSHED", 4)
     monkeypatch.setattr("train.pictures.examples.cpu_count", lambda: 1)
@@ -35,8 +36,8 @@ def make(examples, tmp_path, monkeypatch):
 
     monkeypatch.setattr(examples, "draw_all", counted)
 
-    def make_cache() -> TargetCache:
-        return TargetCache(tmp_path, examples)
+    def make_cache() -> TargetCache | DrawnCache:
+        return request.param(tmp_path, examples)
 
     make_cache.drawn = []
     return make_cache
@@ -88,9 +89,10 @@ def test_what_was_interrupted_is_taken_up(make, training, monkeypatch):
 def test_a_damaged_row_is_drawn_anew(make, training):
     cache = make()
     good = cache.of(training, VIEWS)
-    content = bytearray((cache.folder / "rows.f16").read_bytes())
+    (kept,) = cache.folder.glob("rows.*")
+    content = bytearray(kept.read_bytes())
     content[5 * len(content) // (len(training) * VIEWS)] ^= 0x40
-    (cache.folder / "rows.f16").write_bytes(content)
+    kept.write_bytes(content)
     make.drawn.clear()
     found = make().of(training, VIEWS)
     assert len(make.drawn) == 1
@@ -107,3 +109,13 @@ def test_other_outlines_and_labels_are_other_targets(make, training, outlines, t
     assert not bare["maps"].any()
     other = dataclasses.replace(scan, label=NOTUMOR)
     assert make().of([other], 1)["logits"].item() == NOTUMOR
+
+
+def test_pictures_are_kept_with_the_targets(examples, training, tmp_path, monkeypatch):
+    monkeypatch.setattr("train.pictures.examples.cpu_count", lambda: 1)
+    cache = DrawnCache(tmp_path, examples)
+    rows = cache.rows_of(training[:3], VIEWS)
+    found = cache.rows()[rows]
+    for scan, views in zip(training[:3], found, strict=True):
+        for number, pixels in enumerate(views):
+            assert np.array_equal(pixels, examples.draw(scan, number).pixels)

@@ -23,7 +23,7 @@ from train.learning import bare, robust
 from train.learning.epochs import run_folder
 from train.network import vgg16
 from train.pictures import examples
-from train.recipes import RECIPES, BareRecipe
+from train.recipes import RECIPES, BareRecipe, Network
 
 STORED = Path(__file__).with_name("trained.json")
 SHORT = {"batch_size": 4, "epochs": 2}
@@ -31,7 +31,7 @@ FAST = {"batch_size": 4, "epochs": 3, "learning_rate": 1e-3}  # away from the an
 RECIPES_SHORT = {
     "seed": dataclasses.replace(RECIPES["seed"], **SHORT),
     "robust": dataclasses.replace(RECIPES["robust"], **FAST),
-    "broad": dataclasses.replace(RECIPES["broad"], draws=8, **FAST),
+    "broad": dataclasses.replace(RECIPES["broad"], network=Network(), draws=8, soup=1, **FAST),
 }
 MEASURED = ("loss", "class_loss", "attention")
 TOLERANCE = 2e-3  # of a loss; other processors add up in another order
@@ -70,9 +70,9 @@ def losses_of(name: str, cache: Path) -> list[list[float]]:
             patch.setattr(module, "FeatureCache", made_features)
         keras.utils.set_random_seed(0)
         if isinstance(recipe, BareRecipe):
-            _, run = bare.train_bare(scans, scans[:4], recipe, 0, None, cache)
+            _, (run,) = bare.train_bare(scans, scans[:4], recipe, 0, None, cache)
         else:
-            _, run = robust.train_robust(scans, [], disks(scans), {}, recipe, 0, None, cache)
+            _, (run,) = robust.train_robust(scans, [], disks(scans), {}, recipe, 0, None, cache)
     return [[entry[key] for key in MEASURED if key in entry] for entry in run.history]
 
 

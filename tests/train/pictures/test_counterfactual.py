@@ -17,6 +17,7 @@ from train.pictures.counterfactual import (
     paste_tumour,
     patch_tissue,
     remove_tumour,
+    retone_tumour,
 )
 from train.pictures.skull import grown, solid_head
 
@@ -130,3 +131,14 @@ def test_no_tissue_to_be_had_is_none(healthy):
     assert patch_tissue(healthy, everywhere, everywhere, np.random.default_rng(0)) is None
     black = np.zeros_like(healthy)
     assert paste_tumour(black, healthy, healthy[:, :, 0] > 200, np.random.default_rng(0)) is None
+
+
+def test_a_retoned_tumour_differs_in_nothing_but_its_grey_levels(healthy):
+    rows, columns = np.indices(healthy.shape[:2])
+    mask = np.hypot(rows - 112, columns - 90) < 18
+    rng = np.random.default_rng(0)
+    found = [retone_tumour(healthy, mask, rng) for _ in range(12)]
+    far = ~grown(mask, 20)
+    inside = [picture[mask].mean() for picture in found]
+    assert all(np.array_equal(picture[far], healthy[far]) for picture in found)
+    assert min(inside) < healthy[mask].mean() - 10 < healthy[mask].mean() + 10 < max(inside)
