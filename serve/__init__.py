@@ -16,14 +16,33 @@ from . import privacy as privacy  # before anything that would report home is im
 
 if TYPE_CHECKING:
     from .classifier import BrainTumorClassifier, Explanation, ModelError, Prediction
-    from .formats.raster import InvalidImageError
+    from .crop import Crop
+    from .formats.scans import InvalidImageError, Series, read_scans
+    from .series import SeriesPrediction
 
 __version__ = "0.4.0"
-__all__ = ["BrainTumorClassifier", "Explanation", "InvalidImageError", "ModelError", "Prediction"]
+__all__ = [
+    "BrainTumorClassifier",
+    "Crop",
+    "Explanation",
+    "InvalidImageError",
+    "ModelError",
+    "Prediction",
+    "Series",
+    "SeriesPrediction",
+    "read_scans",
+]
+
+_HOMES = {
+    "Crop": "crop",
+    "InvalidImageError": "formats.errors",
+    "Series": "formats.slices",
+    "SeriesPrediction": "series",
+    "read_scans": "formats.scans",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "formats.raster" if name == "InvalidImageError" else "classifier"
-    return getattr(import_module(f".{home}", __name__), name)
+    return getattr(import_module(f".{_HOMES.get(name, 'classifier')}", __name__), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeAlias
 
@@ -13,13 +13,16 @@ import numpy as np
 
 from .classifier import Prediction
 from .formats.scans import InvalidImageError, Series
-from .series import Answer, SeriesPrediction, answer_series, stretched
+from .looking import Looker
+from .series import SeriesPrediction, answer_series
+from .sheet import sheet_of
 from .sources import Found
+from .view import View
 
 AHEAD = 3  # batches that are decoded or being decoded
 
-Decoded: TypeAlias = tuple[np.ndarray, tuple[str, ...]]  # pixels, and warnings about them
-Pending: TypeAlias = tuple[Found, Future[Decoded | InvalidImageError] | None]
+Decoded: TypeAlias = View | Series | InvalidImageError  # a picture, or the panels of a sheet
+Pending: TypeAlias = tuple[Found, Future[Decoded]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,8 @@ class Answered:
     """What became of one picture, or of one series.
 
     Args:
-        found: where it is.
+        found: where it is; of a sheet, its panels.
         answer: the prediction, or why there is none.
-        warnings: about a picture, sentences for people.
         maps: Grad-CAM where it was asked for: of every class, float32 (4, 14, 14); of a series
             of every slice and class, (N, 4, 14, 14).
         pictures: for the report, HTML.
@@ -38,7 +40,6 @@ class Answered:
 
     found: Found
     answer: Prediction | SeriesPrediction | InvalidImageError
-    warnings: tuple[str, ...] = ()
     maps: np.ndarray | None = None
     pictures: tuple[str, ...] = ()
     problem: InvalidImageError | None = None
@@ -48,15 +49,15 @@ Draw: TypeAlias = Callable[[Answered], Answered]
 
 
 def classify(
-    predict: Answer, size: int, found: Iterable[Found], batch_size: int, pool: Executor
+    looker: Looker, found: Iterable[Found], batch_size: int, pool: Executor
 ) -> Iterator[list[Answered]]:
     """Answers in the order of what was found, a batch of pictures or a series at a time.
 
-    Threads decode pictures ahead to `size` while the model runs, never more than a few batches.
+    Threads decode pictures ahead to the model's size while it runs, never more than a few
+    batches.
 
     Args:
-        predict: what answers a batch, with its maps or without.
-        size: pixels, a side of what it takes.
+        looker: answers.
         found: the pictures and series.
         batch_size: pictures in one inference.
         pool: the threads.
@@ -64,20 +65,23 @@ def classify(
     remaining = iter(found)
 
     def begin(one: Found) -> Pending:
-        alone = isinstance(one, Series) and len(one) != 1
-        return one, None if alone else pool.submit(_decode, one, size)
+        return one, pool.submit(_decode, looker, one)
 
     ahead = deque(map(begin, islice(remaining, AHEAD * batch_size)))
     while ahead:
-        first, future = ahead[0]
-        if future is None and isinstance(first, Series):
+        batch: list[tuple[Found, View | InvalidImageError]] = []
+        while ahead and len(batch) < batch_size:
+            found_one, decoded = ahead[0][0], ahead[0][1].result()
+            if isinstance(decoded, Series):
+                break
             ahead.popleft()
-            ahead.extend(map(begin, islice(remaining, 1)))
-            yield [_answer_whole(predict, size, first, batch_size)]
-            continue
-        batch = [(one, future.result()) for one, future in _pictures(ahead, batch_size)]
-        ahead.extend(map(begin, islice(remaining, len(batch))))
-        yield _answer_batch(predict, batch)
+            batch.append((found_one, decoded))
+        if batch:
+            yield _answer_batch(looker, batch)
+        elif isinstance(decoded, Series):
+            ahead.popleft()
+            yield [_answer_whole(looker, decoded, batch_size)]
+        ahead.extend(map(begin, islice(remaining, max(1, len(batch)))))
 
 
 def illustrate(
@@ -94,43 +98,33 @@ def illustrate(
         yield [one.result() for one in pending]
 
 
-def _pictures(
-    ahead: deque[Pending], batch_size: int
-) -> Iterator[tuple[Found, Future[Decoded | InvalidImageError]]]:
-    """Take the pictures off the front, up to a batch of them."""
-    for _ in range(min(batch_size, len(ahead))):
-        found, future = ahead[0]
-        if future is None:
-            return
-        ahead.popleft()
-        yield found, future
-
-
-def _decode(one: Found, size: int) -> Decoded | InvalidImageError:
-    if isinstance(one, InvalidImageError):
+def _decode(looker: Looker, one: Found) -> Decoded:
+    """A picture as the network sees it; a series, and a sheet's panels, as they are."""
+    if isinstance(one, InvalidImageError) or len(one) != 1:
         return one
     for part in one:
         if isinstance(part, InvalidImageError):
             return part
-        return stretched(part.pixels, size), (*one.warnings, *part.warnings)
+        sheet = sheet_of(one, part) if looker.crop else None
+        warnings = (*one.warnings, *part.warnings)
+        return sheet or looker.view(replace(part, name=one.name, warnings=warnings))
     return InvalidImageError(one.name, f"nothing to classify: {', '.join(one.skipped)}")
 
 
-def _answer_whole(predict: Answer, size: int, series: Series, batch_size: int) -> Answered:
+def _answer_whole(looker: Looker, series: Series, batch_size: int) -> Answered:
     try:
-        answer, maps = answer_series(series, predict, size, batch_size)
+        answer, maps = answer_series(series, looker, batch_size)
     except InvalidImageError as error:
         return Answered(series, error)
     return Answered(series, answer, maps=maps)
 
 
 def _answer_batch(
-    predict: Answer, batch: Sequence[tuple[Found, Decoded | InvalidImageError]]
+    looker: Looker, batch: Sequence[tuple[Found, View | InvalidImageError]]
 ) -> list[Answered]:
-    read = [(found, one) for found, one in batch if not isinstance(one, InvalidImageError)]
-    names = [found.name for found, _ in read]
-    predictions, maps = predict([pixels for _, (pixels, _) in read], names) if read else ([], None)
-    number = iter(range(len(read)))
+    views = [one for _, one in batch if isinstance(one, View)]
+    predictions, maps = looker.answers_of_pictures(views) if views else ([], None)
+    number = iter(range(len(views)))
     answered = []
     for found, one in batch:
         if isinstance(one, InvalidImageError):
@@ -138,5 +132,5 @@ def _answer_batch(
         else:
             at = next(number)
             cams = None if maps is None else maps[at]
-            answered.append(Answered(found, predictions[at], one[1], cams))
+            answered.append(Answered(found, predictions[at], cams))
     return answered

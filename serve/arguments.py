@@ -130,6 +130,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="which volume of a file that holds several, from 0 (default: the first)",
     )
+    parser.add_argument(
+        "--no-crop",
+        dest="crop",
+        action="store_false",
+        help="take every picture as it is: cut off no borders, bars or text around the scan, give "
+        "it no proportions back, and take no sheet of slices apart",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(
         "--batch-size",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar, overload
 
@@ -13,12 +13,18 @@ import numpy as np
 from .artifacts import INT8_NAME, MODELS, ONNX_NAME
 from .contract import ModelError as ModelError
 from .contract import check_outputs, read_contract
-from .formats.raster import ImageSource, describe, load_pixels
+from .crop import Crop
+from .formats.errors import InvalidImageError
+from .formats.raster import ImageSource, describe, load_slice
 from .formats.scans import Axis
+from .formats.slices import Slice
+from .looking import Looker
 from .processors import threads as number_of_threads
 from .providers import CPU, Device, DeviceError, choose_provider
 from .series import SeriesPrediction, SeriesSource, answer_series, one_series
 from .session import Session, warn
+from .sheet import find_panels, unfolded
+from .turned import looks_turned, may_be_turned, turned_views
 
 NAMED_MODELS = {"fp32": ONNX_NAME, "int8": INT8_NAME}
 BATCH = 8
@@ -40,6 +46,8 @@ class Prediction:
     model: str  # name of the ONNX file
     provider: str  # ONNX Runtime execution provider that ran
     milliseconds: float  # inference alone; a batch's time is shared out evenly
+    crop: Crop | None = None  # the part of the picture that the model has seen; None: all of it
+    warnings: tuple[str, ...] = ()  # sentences for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,8 @@ class Explanation:
     """The answer for one picture, and what it rests on."""
 
     prediction: Prediction
-    maps: dict[str, np.ndarray]  # of every class: Grad-CAM, float32 (14, 14), 0 to 1
+    maps: dict[str, np.ndarray]  # of every class: Grad-CAM, float32 (14, 14), 0 to 1, of the
+    # part of the picture that `prediction.crop` says
 
 
 class BrainTumorClassifier:
@@ -131,11 +140,13 @@ class BrainTumorClassifier:
         return classifier
 
     @overload
-    def predict(self, source: ImageSource) -> Prediction: ...
+    def predict(self, source: ImageSource, *, crop: bool = True) -> Prediction: ...
     @overload
-    def predict(self, source: list[Source] | tuple[Source, ...]) -> list[Prediction]: ...
     def predict(
-        self, source: ImageSource | list[Source] | tuple[Source, ...]
+        self, source: list[Source] | tuple[Source, ...], *, crop: bool = True
+    ) -> list[Prediction]: ...
+    def predict(
+        self, source: ImageSource | list[Source] | tuple[Source, ...], *, crop: bool = True
     ) -> Prediction | list[Prediction]:
         """Classify a picture, or a list of them.
 
@@ -143,24 +154,30 @@ class BrainTumorClassifier:
             source: a path, a PIL image, a NumPy array (see `serve.formats.raster.load_image`), an
                 encoded file's bytes, or a list or tuple of these. A file may also be a single
                 slice of DICOM or NIfTI.
+            crop: whether what lies around a scan is cut off: borders, bars, text, a viewer. A
+                plain scan is left as it is (see `serve.crop.find_head`).
 
         Raises:
-            InvalidImageError: a picture cannot be decoded, or is a stack of several slices, which
-                `predict_series` reads; it says which and why.
+            InvalidImageError: a picture cannot be decoded, or is a stack of several slices or a
+                sheet of them, which `predict_series` reads; it says which and why.
         """
         if not isinstance(source, list | tuple):
-            return self.predict([source])[0]
-        answers: list[Prediction] = []
+            return self.predict([source], crop=crop)[0]
+        looker, answers = Looker(self, crop=crop), []
         for start in range(0, len(source), BATCH):
-            batch = source[start : start + BATCH]
-            pixels = [load_pixels(one, self.input_size) for one in batch]
-            answers += self.predict_pixels(pixels, [describe(one) for one in batch])
+            views = [looker.view(_only(one, crop)) for one in source[start : start + BATCH]]
+            answers += looker.answers_of_pictures(views)[0]
         return answers
 
     def predict_series(
-        self, source: SeriesSource, *, axis: Axis = "auto", volume: int | None = None
+        self,
+        source: SeriesSource,
+        *,
+        axis: Axis = "auto",
+        volume: int | None = None,
+        crop: bool = True,
     ) -> SeriesPrediction:
-        """Classify every slice of a volume, a DICOM series or a stack of pages.
+        """Classify every slice of a volume, a DICOM series, a stack of pages or a sheet.
 
         Args:
             source: a file, a folder, an archive or bytes that hold one series; or one of the
@@ -168,46 +185,67 @@ class BrainTumorClassifier:
             axis: of NIfTI volumes, the direction in which they are cut: "axial", "coronal",
                 "sagittal", or "auto" for the one with the finest pixels within a slice.
             volume: where there are several, which one, from 0; by default the first.
+            crop: as for `predict`; without it a sheet of slices is taken for one picture.
 
         Raises:
             InvalidImageError: it cannot be read, or holds no series or several, or not one of its
                 slices can be read.
         """
-        return self._series(source, axis, volume, maps=False)[0]
+        return self._series(source, axis, volume, Looker(self, crop=crop))[0]
 
     def explain_series(
-        self, source: SeriesSource, *, axis: Axis = "auto", volume: int | None = None
+        self,
+        source: SeriesSource,
+        *,
+        axis: Axis = "auto",
+        volume: int | None = None,
+        crop: bool = True,
     ) -> tuple[SeriesPrediction, np.ndarray]:
         """Classify as `predict_series` does, with Grad-CAM of every class and slice.
 
         Returns:
-            the answers, and the maps, float32 (N, 4, 14, 14), each from 0 to 1;
-            `serve.series.cam_volume` makes a volume of them.
+            the answers, and the maps, float32 (N, 4, 14, 14), each from 0 to 1, of the part of
+            its slice that the answer's `crop` says; `serve.series.cam_volume` makes a volume
+            of them.
         """
-        answers, maps = self._series(source, axis, volume, maps=True)
+        looker = Looker(self, self.explain_pixels, crop)
+        answers, maps = self._series(source, axis, volume, looker)
         return answers, np.zeros((0, 4, 14, 14), np.float32) if maps is None else maps
 
     def _series(
-        self, source: SeriesSource, axis: Axis, volume: int | None, maps: bool
+        self, source: SeriesSource, axis: Axis, volume: int | None, looker: Looker
     ) -> tuple[SeriesPrediction, np.ndarray | None]:
-        def answer(
-            pixels: Sequence[np.ndarray], names: Sequence[str]
-        ) -> tuple[list[Prediction], np.ndarray | None]:
-            if maps:
-                return self.explain_pixels(pixels, names)
-            return self.predict_pixels(pixels, names), None
+        series = one_series(source, axis, volume)
+        return answer_series(unfolded(series) if looker.crop else series, looker, BATCH)
 
-        return answer_series(one_series(source, axis, volume), answer, self.input_size, BATCH)
-
-    def explain(self, source: ImageSource) -> Explanation:
+    def explain(self, source: ImageSource, *, crop: bool = True) -> Explanation:
         """Classify a picture and say where each class's evidence lies (Grad-CAM).
 
+        `serve.overlay.overlay(picture, map, crop=prediction.crop)` draws it.
+
+        Args:
+            source: as for `predict`.
+            crop: as for `predict`.
+
         Raises:
-            InvalidImageError: the picture cannot be decoded.
+            InvalidImageError: as for `predict`.
         """
-        pixels = load_pixels(source, self.input_size)
-        predictions, maps = self.explain_pixels([pixels], [describe(source)])
-        return Explanation(predictions[0], dict(zip(self.labels, maps[0], strict=True)))
+        looker = Looker(self, self.explain_pixels, crop)
+        (answer,), maps = looker.answers_of_pictures([looker.view(_only(source, crop))])
+        assert maps is not None
+        return Explanation(answer, dict(zip(self.labels, maps[0], strict=True)))
+
+    def looks_turned(self, pixels: np.ndarray, score: float) -> bool:
+        """Whether a picture is far more like a scan once it is turned by 90 degrees.
+
+        Args:
+            pixels: uint8 (H, H, 3), RGB, that got this score.
+            score: its `ood_score`; a low one is believed at once.
+        """
+        if not may_be_turned(score):
+            return False
+        scores = self._session.run(["ood_score"], np.stack(turned_views(pixels)))["ood_score"]
+        return looks_turned(score, scores.tolist(), self.ood_threshold)
 
     def explain_pixels(
         self, pixels: Sequence[np.ndarray], names: Sequence[str]
@@ -263,6 +301,18 @@ class BrainTumorClassifier:
             provider=self.provider,
             milliseconds=milliseconds,
         )
+
+
+def _only(source: ImageSource, crop: bool) -> Slice:
+    """The slice that a picture is. Raises InvalidImageError: it is none, or a sheet of them."""
+    picture = load_slice(source)
+    if crop and (panels := len(find_panels(picture.pixels))):
+        raise InvalidImageError(
+            describe(source),
+            f"it looks like a sheet of {panels} slices, not one (predict_series classifies them "
+            "all, crop=False takes it as one)",
+        )
+    return replace(picture, name=describe(source))
 
 
 def _open_session(model: str | Path, device: Device, threads: int) -> Session:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from .boxes import Box, components, margins, opened, overlap, reduced, ring, union
 from .surround import page, strips
@@ -44,6 +45,25 @@ class Crop:
     width: int
     height: int
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of what is cut out, with its padding."""
+        left, top, right, bottom = self.padding
+        return left + self.width + right, top + self.height + bottom
+
+    def moved(self, across: float, down: float, x: int = 0, y: int = 0) -> Crop:
+        """The same part of a larger or smaller copy, after the corner was moved by (x, y).
+
+        Args:
+            across: how many times as wide the copy is.
+            down: how many times as high.
+        """
+        left, right = (round((x + at) * across) for at in (self.x, self.x + self.width))
+        top, bottom = (round((y + at) * down) for at in (self.y, self.y + self.height))
+        sides = zip(self.padding, (across, down, across, down), strict=True)
+        padding = tuple(round(black * scale) for black, scale in sides)
+        return Crop(left, top, right - left, bottom - top, padding)  # type: ignore[arg-type]
 
 
 def find_head(pixels: np.ndarray) -> Crop | None:
@@ -80,6 +100,25 @@ def apply(pixels: np.ndarray, crop: Crop) -> np.ndarray:
     cut = pixels[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
     left, top, right, bottom = crop.padding
     return np.pad(cut, ((top, bottom), (left, right), (0, 0)))
+
+
+def laid(cam: np.ndarray, crop: Crop, size: tuple[int, int]) -> np.ndarray:
+    """A map of what was cut out, where it belongs on the whole picture.
+
+    Args:
+        cam: float32 (h, w).
+        crop: what was cut out.
+        size: the picture's width and height in pixels.
+
+    Returns:
+        float32 (H, W), 0 around the crop.
+    """
+    image = Image.fromarray(cam).resize(crop.size, Image.Resampling.BILINEAR)
+    left, top = crop.padding[:2]
+    part = np.asarray(image)[top : top + crop.height, left : left + crop.width]
+    whole = np.zeros(size[::-1], np.float32)
+    whole[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width] = part
+    return whole
 
 
 def _head(levels: np.ndarray, coloured: np.ndarray, frame: Box) -> tuple[Box, int, bool] | None:

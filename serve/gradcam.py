@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,12 +19,10 @@ from .artifacts import KERAS_NAME, MODELS, sha256
 from .classifier import BrainTumorClassifier, Prediction
 from .command import UserError, one_line
 from .keras_file import choose_backend, problem_of
+from .looking import Explain
 from .names import HEAD, LAST_CONVOLUTION, LAST_POOL
 
 Engine = Literal["onnx", "keras"]
-Explain: TypeAlias = Callable[
-    [Sequence[np.ndarray], Sequence[str]], tuple[list[Prediction], np.ndarray]
-]
 
 CHECKPOINT = MODELS / KERAS_NAME
 

@@ -20,10 +20,11 @@ from .measures import percent
 from .metrics import read_metrics
 from .names import INTENDED_USE
 from .outputs import Output, summary
-from .overlay import overlay
+from .overlay import framed, overlay
 from .overlays import slices_of
 from .series import SeriesPrediction
 from .streams import shown
+from .view import in_slice
 
 SIDE = 400  # pixels, the longer side of a picture
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # nothing is fetched
@@ -109,13 +110,11 @@ class Report:
         if isinstance(one.answer, InvalidImageError):
             kind, title, body = "failed", "This could not be read", _paragraph(one.answer.reason)
         elif isinstance(one.answer, SeriesPrediction):
-            kind, title, body = "", "A series of slices", _of_series(one.answer)
+            kind, title, body = "", _title(one.answer), _of_series(one.answer)
         else:
             kind = "refused" if one.answer.label is None else "unsure" * one.answer.unsure
             title, body = words.heading(one.answer), self._of_picture(one.answer)
-        warnings = one.warnings
-        if isinstance(one.answer, SeriesPrediction):
-            warnings = tuple(one.answer.warnings)
+        warnings = () if isinstance(one.answer, InvalidImageError) else one.answer.warnings
         self._output.write(
             f'<section class="card {kind}"><h2>{escape(title)}</h2>'
             f'<p class="name">{escape(shown(name))}</p>{"".join(one.pictures)}{body}'
@@ -135,12 +134,12 @@ class Report:
         return _paragraph(f"{confidence} {rests_on}") + bars
 
     def _picture(self, part: Slice, answer: Prediction, cams: np.ndarray, numbered: bool) -> str:
-        scan = _small(Image.fromarray(part.pixels))
+        scan, crop = Image.fromarray(part.pixels), in_slice(answer.crop, part)
         caption = f"Slice {part.index}" if numbered else "Scan"
-        figures = _figure(scan, caption)
+        figures = _figure(_small(framed(scan, crop) if crop else scan), caption)
         if answer.label is not None:
-            drawn = overlay(scan, cams[self._labels.index(answer.label)])
-            figures += _figure(drawn, f"Evidence for {words.class_noun(answer.label)}")
+            drawn = overlay(scan, cams[self._labels.index(answer.label)], crop=crop)
+            figures += _figure(_small(drawn), f"Evidence for {words.class_noun(answer.label)}")
         return f'<div class="pictures">{figures}</div>'
 
 
@@ -150,6 +149,10 @@ def _shown_slices(one: Answered) -> set[int] | None:
         return None
     middle = one.answer.indices[len(one.answer.indices) // 2 :][:1]
     return set(one.answer.suspicious or middle)
+
+
+def _title(series: SeriesPrediction) -> str:
+    return "A sheet of slices" if series.kind == "sheet" else "A series of slices"
 
 
 def _of_series(series: SeriesPrediction) -> str:
@@ -188,8 +191,9 @@ def _figure(image: Image.Image, caption: str) -> str:
 
 
 def _small(image: Image.Image) -> Image.Image:
-    image.thumbnail((SIDE, SIDE))
-    return image
+    small = image.copy()
+    small.thumbnail((SIDE, SIDE))
+    return small
 
 
 def _data_url(image: Image.Image) -> str:

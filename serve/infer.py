@@ -29,11 +29,12 @@ from .command import UserError, one_line
 from .formats.scans import NO_FOLDER, InvalidImageError
 from .gradcam import explainer
 from .html_report import Report
+from .looking import Looker
 from .outputs import JsonLines, Lines, Show, Table
 from .overlays import Overlays, is_overlay, overlay_name
 from .progress import ProgressBar
 from .resume import Earlier, earlier_json, earlier_table
-from .series import Answer, SeriesPrediction
+from .series import SeriesPrediction
 from .sources import Found, expand, find, skipped_line
 from .streams import StandardOutput, notes, say
 from .whole_file import part_of, whole_file
@@ -76,8 +77,8 @@ def _run(args: Namespace) -> bool:
             draws.append(report.picture)
             shows.append(report.add)
         found, unreadable = _find(args, named, earlier)
-        predict = _predictor(args, classifier)
-        batches = classify(predict, classifier.input_size, found, args.batch_size, _threads(stack))
+        looker = _looker(args, classifier)
+        batches = classify(looker, found, args.batch_size, _threads(stack))
         for draw in draws:
             batches = illustrate(batches, draw, _threads(stack))
         failed = _show_all(batches, shows, len(found))
@@ -130,10 +131,9 @@ def _report(args: Namespace, classifier: BrainTumorClassifier, stack: ExitStack)
     return Report(page, classifier, args.anonymous)
 
 
-def _predictor(args: Namespace, classifier: BrainTumorClassifier) -> Answer:
-    if args.cam or args.report:
-        return explainer(classifier, args.cam_engine)
-    return lambda pixels, names: (classifier.predict_pixels(pixels, names), None)
+def _looker(args: Namespace, classifier: BrainTumorClassifier) -> Looker:
+    explain = explainer(classifier, args.cam_engine) if args.cam or args.report else None
+    return Looker(classifier, explain, args.crop)
 
 
 def _find(

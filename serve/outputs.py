@@ -60,7 +60,7 @@ class Lines:
 
     def __call__(self, one: Answered) -> None:
         if isinstance(one.answer, Prediction):
-            self._line(one.answer.path, self._words(one.answer), one.warnings)
+            self._line(one.answer.path, self._words(one.answer), one.answer.warnings)
         elif isinstance(one.answer, SeriesPrediction):
             for part in one.answer.slices:
                 self._line(part.path, self._words(part))
@@ -121,7 +121,6 @@ class JsonLines:
             fields = {"series": dataclasses.asdict(one.answer)}
         else:
             fields = dataclasses.asdict(one.answer)
-            fields |= {"warnings": one.warnings} if one.warnings else {}
         self._output.write(f"{json.dumps(fields)}\n")
 
 
@@ -155,7 +154,7 @@ def columns(labels: Sequence[str]) -> list[str]:
     return [
         *names[:at],
         *labels,
-        *names[at + 1 :],
+        *names[at + 1 : names.index("warnings")],
         "series",
         "slice",
         "tumour",
@@ -168,7 +167,7 @@ def _rows(one: Answered) -> Iterator[dict[str, Any]]:
     if isinstance(one.answer, InvalidImageError):
         yield {"path": one.found.name, "error": one.answer.reason}
     elif isinstance(one.answer, Prediction):
-        yield dataclasses.asdict(one.answer) | {"warnings": one.warnings}
+        yield dataclasses.asdict(one.answer)
     else:
         series = one.answer
         for index, part in zip(series.indices, series.slices, strict=True):
@@ -180,6 +179,8 @@ def _rows(one: Answered) -> Iterator[dict[str, Any]]:
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, dict):  # a crop
+        value = "; ".join(f"{name} {number}" for name, number in value.items())
     if isinstance(value, list | tuple):
         value = "; ".join(map(str, value))
     return harmless(value) if isinstance(value, str) else value

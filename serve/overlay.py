@@ -5,46 +5,69 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .crop import Crop
+
 # matplotlib's inferno, by S. van der Walt and N. Smith (CC0): every 15th of its 256 colours.
 # Perceptually uniform, so equal steps of heat look equally large, in grey print too.
 INFERNO = (
     "000004 0a0722 1e0c45 380962 510e6c 69166e 801f6c 982766 b0315b "
     "c63d4d d94d3d e9612b f47918 fa9407 fcb014 f8cd37 f2ea69 fcffa4"
 )
+FRAME = "#2dd4bf"  # the colour of a crop's frame
 SMALLEST_BAR = 96  # pixels, below which its words cannot be read
 
 
-def heat_layer(cam: np.ndarray, size: tuple[int, int]) -> Image.Image:
+def heat_layer(cam: np.ndarray, size: tuple[int, int], crop: Crop | None = None) -> Image.Image:
     """The map alone, to be laid over a picture: coloured by heat, clear where there is none.
 
     Args:
         cam: float (h, w), 0 to 1.
         size: the picture's width and height in pixels, to which the map is interpolated
             (bicubic).
+        crop: the part of the picture that the map is of; by default all.
 
     Returns:
         A PIL image in mode "RGBA" of that size, whose alpha is the heat, 0 to 255.
     """
     levels = Image.fromarray(np.rint(cam * 255).astype(np.uint8))
-    heat = levels.resize(size, Image.Resampling.BICUBIC)  # 8 bits, so it stays within 0 to 255
+    # 8 bits, so that bicubic interpolation stays within 0 to 255.
+    heat = levels.resize(crop.size if crop else size, Image.Resampling.BICUBIC)
     heat.putpalette(_colours().tobytes(), "RGBA")
-    return heat.convert("RGBA")
+    if crop is None:
+        return heat.convert("RGBA")
+    left, top = crop.padding[:2]
+    layer = Image.new("RGBA", size)
+    seen = heat.convert("RGBA").crop((left, top, left + crop.width, top + crop.height))
+    layer.paste(seen, (crop.x, crop.y))
+    return layer
 
 
-def overlay(image: Image.Image, cam: np.ndarray, opacity: float = 0.6) -> Image.Image:
+def overlay(
+    image: Image.Image, cam: np.ndarray, opacity: float = 0.6, crop: Crop | None = None
+) -> Image.Image:
     """The picture with the map laid over it.
 
     Args:
         image: of any size; what `serve.formats.raster.load_image` gives.
         cam: float (h, w), 0 to 1: Grad-CAM of one class.
         opacity: of the hottest place, 0 to 1. Colder places are clearer, in proportion.
+        crop: the part of the picture that the map is of; by default all. A frame shows it.
 
     Returns:
         A PIL image in mode "RGB" of the picture's own size.
     """
-    layer = heat_layer(cam, image.size)
+    layer = heat_layer(cam, image.size, crop)
     result = image.convert("RGB")
     result.paste(layer, mask=layer.getchannel("A").point([opacity * a for a in range(256)]))
+    return framed(result, crop) if crop else result
+
+
+def framed(image: Image.Image, crop: Crop) -> Image.Image:
+    """The picture with a frame around the part of it that the model has seen."""
+    result = image.copy()
+    corners = (crop.x, crop.y, crop.x + crop.width - 1, crop.y + crop.height - 1)
+    thick = max(1, round(max(image.size) / 300))
+    ImageDraw.Draw(result).rectangle(corners, outline=FRAME, width=thick)
     return result
 
 

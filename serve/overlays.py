@@ -21,6 +21,7 @@ from .formats.scans import InvalidImageError, Series, Slice, Space
 from .overlay import overlay, with_colour_bar
 from .series import SeriesPrediction, cam_volume, write_volume
 from .sources import STANDARD_INPUT
+from .view import in_slice
 from .whole_file import cannot_write
 
 # In every overlay and in every volume's name, so that none is read as a scan.
@@ -65,9 +66,9 @@ class Overlays:
         try:
             for part, answer, cams in slices_of(one):
                 if answer.label is not None:
-                    drawn = overlay(
-                        Image.fromarray(part.pixels), cams[self._labels.index(answer.label)]
-                    )
+                    cam = cams[self._labels.index(answer.label)]
+                    crop = in_slice(answer.crop, part)
+                    drawn = overlay(Image.fromarray(part.pixels), cam, crop=crop)
                     self._write(with_colour_bar(drawn), self._folder / _name_of(one.found, part))
             if isinstance(one.answer, SeriesPrediction) and (space := one.found.space):
                 volume = cam_volume(space, one.answer, one.maps, self._labels)

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from PIL import Image
 
 from .artifacts import replacing
+from .crop import laid
 from .formats.errors import InvalidImageError
+from .formats.planes import SAMPLED, square_size
 from .formats.scans import Axis, ScanSource, read_scans
 from .formats.slices import Series, Slice
 from .formats.space import Space
+from .looking import TURNED, Looker
 
 if TYPE_CHECKING:
     from .classifier import Prediction
 
 SeriesSource: TypeAlias = ScanSource | Series
-Answer: TypeAlias = Callable[
-    [Sequence[np.ndarray], Sequence[str]], tuple[list["Prediction"], np.ndarray | None]
-]
 
 HEALTHY = "notumor"
 SUSPICIOUS = 0.5  # probability of any tumour in a slice
@@ -37,7 +36,7 @@ class SeriesPrediction:
     """The answers for a series; `dataclasses.asdict` makes it ready for JSON."""
 
     name: str
-    kind: str  # "picture", "stack", "DICOM series" or "NIfTI volume"
+    kind: str  # "picture", "sheet", "stack", "DICOM series" or "NIfTI volume"
     slices: list[Prediction]  # of every slice that was classified, in the source's order
     indices: list[int]  # where each of them lies in the source, from 0
     skipped: dict[str, int]  # slices left out, by reason
@@ -71,17 +70,17 @@ def one_series(source: SeriesSource, axis: Axis = "auto", volume: int | None = N
 
 
 def answer_series(
-    series: Series, answer: Answer, size: int, batch: int
+    series: Series, looker: Looker, batch: int
 ) -> tuple[SeriesPrediction, np.ndarray | None]:
     """Classify a series in bounded memory.
 
     Args:
-        answer: classifies pixels, uint8 (size, size, 3), with their maps or without.
-        size: pixels, a side of what it takes.
+        series: of a single picture that is a sheet, its panels are answered.
+        looker: answers.
         batch: slices in one inference.
 
     Returns:
-        the answers, and the maps of all slices together, where `answer` gives any.
+        the answers, and the maps of all slices together, where `looker` makes any.
 
     Raises:
         InvalidImageError: not one slice can be read.
@@ -91,13 +90,16 @@ def answer_series(
     warnings: Counter[str] = Counter()
     errors: list[InvalidImageError] = []
     maps = []
-    slices = _readable(series, errors)
-    while part := list(islice(slices, batch)):
-        pixels = [stretched(one.pixels, size) for one in part]
-        found, cams = answer(pixels, [one.name for one in part])
+    sampled = {int(at * len(series)) for at in SAMPLED}
+    middle = []
+    views = map(looker.view, _readable(series, errors))
+    while part := list(islice(views, batch)):
+        found, cams = looker.answers(part)
         predictions += found
         indices += [one.index for one in part]
-        warnings.update(text for one in part for text in one.warnings)
+        warnings.update(text for one in found for text in one.warnings)
+        pairs = zip(part, found, strict=True)
+        middle += [looker.turned(*pair) for pair in pairs if pair[0].index in sampled]
         if cams is not None:
             maps.append(cams)
     if errors and not predictions:
@@ -110,19 +112,17 @@ def answer_series(
         indices=indices,
         skipped=dict(series.skipped),
         errors=[str(error) for error in errors],
-        warnings=[*series.warnings, *_counted(warnings, len(predictions))],
+        warnings=[
+            *series.warnings,
+            *_counted(warnings, len(predictions)),
+            *([TURNED] if 2 * sum(middle) > len(middle) else []),
+        ],
         classes=dict(Counter(one.label for one in predictions if one.label is not None)),
         tumour=pooled(tumour),
         run=_longest_run(tumour, indices),
         suspicious=_most_suspicious(tumour, indices),
     )
     return summary, np.concatenate(maps) if maps else None
-
-
-def stretched(pixels: np.ndarray, size: int) -> np.ndarray:
-    """A slice in the model's size, uint8 (size, size, 3); the filter is `load_pixels`'s."""
-    image = Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(image)
 
 
 def pooled(tumour: Sequence[float | None]) -> float | None:
@@ -165,10 +165,12 @@ def cam_volume(
         like brain MRI.
     """
     volume = np.zeros(space.shape, np.float32)
+    size = square_size(space.size, space.spacing)
     for index, one, cams in zip(answers.indices, answers.slices, maps, strict=True):
         if one.probabilities is not None:
             shares = [0 if name == HEALTHY else one.probabilities[name] for name in labels]
-            space.place(volume, index, np.tensordot(shares, cams, axes=1))
+            heat = np.tensordot(shares, cams, axes=1).astype(np.float32)
+            space.place(volume, index, heat if one.crop is None else laid(heat, one.crop, size))
     return np.clip(volume, 0, 1, out=volume)
 
 

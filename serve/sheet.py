@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from .boxes import Box, opened, reduced
+from .formats.errors import InvalidImageError
+from .formats.slices import Series, Slice
 
 LONGEST = 768  # pixels, a side of the reduced copy at most
 INK = 24  # grey levels from the gutters' from which a pixel belongs to a panel
@@ -59,6 +64,50 @@ def find_panels(pixels: np.ndarray) -> list[Box]:
         )
         for (x, y), one in zip(cells, full, strict=True)
         if one
+    ]
+
+
+def unfolded(series: Series) -> Series:
+    """The series, or the panels where it is a single picture that is a sheet."""
+    if len(series) != 1:
+        return series
+    picture = next(iter(series), None)
+    return (isinstance(picture, Slice) and sheet_of(series, picture)) or series
+
+
+def sheet_of(series: Series, picture: Slice) -> Series | None:
+    """A picture's panels as a series; None where the picture is no sheet.
+
+    Args:
+        series: the picture's, which is decoded once more for each iteration.
+        picture: its only slice.
+    """
+    panels = len(find_panels(picture.pixels))
+    if not panels:
+        return None
+
+    def read(_: Counter[str]) -> Iterator[Slice | InvalidImageError]:
+        for part in series:
+            if isinstance(part, InvalidImageError):
+                yield part
+            else:
+                yield from panels_of(replace(part, name=series.name))
+
+    warnings = (*series.warnings, *picture.warnings)
+    return Series(series.name, "sheet", panels, read, warnings)
+
+
+def panels_of(picture: Slice) -> list[Slice]:
+    """The panels of a picture; none where it is no sheet."""
+    return [
+        Slice(
+            picture.pixels[box[1] : box[3], box[0] : box[2]],
+            index,
+            f"{picture.name}[{index}]",
+            box=box,
+            scale=picture.scale,
+        )
+        for index, box in enumerate(find_panels(picture.pixels))
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from dataclasses import asdict
+from typing import Any, TypedDict, TypeVar
 
 import gradio as gr
 from gradio.data_classes import FileData
@@ -12,12 +13,14 @@ from PIL import Image
 from ..classifier import Prediction
 from ..formats.raster import InvalidImageError
 from ..overlay import overlay
-from .analysis import Analyser
+from . import words as text
+from .analysis import Analyser, Analysis
 from .uploads import received, received_all, refused
 
 PREDICTED = "predicted"
 EXAMPLE = FileData(path="scan.jpg", orig_name="scan.jpg").model_dump()  # of the documentation
 
+One = TypeVar("One", Prediction, Analysis)
 File = dict[str, Any]  # Gradio's FileData: path, orig_name and more
 
 
@@ -34,6 +37,9 @@ class Answer(TypedDict):
     model: str
     provider: str
     milliseconds: float  # inference alone
+    crop: dict[str, Any] | None  # the part of the picture that was seen, in its pixels: x, y,
+    # width and height, and the black added at its left, top, right and bottom; null: all of it
+    warnings: list[str]  # what looks odd, in words
 
 
 class Failure(TypedDict):
@@ -60,40 +66,51 @@ def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
         queue: how many may run at once, for every endpoint's event.
     """
 
-    def predict(scan: File) -> Answer:
+    def predict(scan: File, crop: bool = True) -> Answer:
         """Classify one picture of a brain MRI slice. Research and education only.
 
         Returns the likeliest class, its calibrated confidence and all probabilities. Where
         brain_mri is false, the picture is unlike a brain MRI and these three are null; where
-        unsure is true, answers of such a confidence were too often wrong.
+        unsure is true, answers of such a confidence were too often wrong. What lies around the
+        scan is cut off, unless crop is false.
         """
-        return _answer(analyser.predict(received(scan)))
+        (found,) = analyser.predict_all([received(scan)], lambda _: None, crop)
+        if isinstance(found, InvalidImageError):
+            raise found
+        return _answer(_only(found))
 
-    def explain(scan: File, label: str = PREDICTED) -> tuple[Explained, Image.Image | None]:
+    def explain(
+        scan: File, label: str = PREDICTED, crop: bool = True
+    ) -> tuple[Explained, Image.Image | None]:
         """Classify one picture and say where each class's evidence lies (Grad-CAM).
 
         Returns the answer with the maps of all classes, 14 x 14 from 0 to 1, and the picture
-        with one class's map laid over it: the predicted class's, or that of label. Where
-        brain_mri is false, maps and picture are null.
+        with one class's map laid over it: the predicted class's, or that of label. The maps are
+        of the part that crop says. Where brain_mri is false, maps and picture are null.
         """
         known = (PREDICTED, *analyser.classifier.labels)
         if label not in known:
             raise refused(f"label must be one of {', '.join(known)}.")
-        upload = received(scan)
-        found = analyser.analyse(upload.image(), upload.name)
+        found = _only(analyser.analyse(received(scan), crop))
         maps = {name: one.tolist() for name, one in found.maps.items()}
         result = Explained(answer=_answer(found.prediction), engine=found.engine, maps=maps or None)
         shown = found.prediction.label if label == PREDICTED else label
-        return result, overlay(found.scan, found.maps[shown]) if shown in found.maps else None
+        if shown not in found.maps:
+            return result, None
+        return result, overlay(found.scan, found.maps[shown], crop=found.crop)
 
-    def predict_batch(scans: list[File]) -> list[Answer | Failure]:
-        """Classify several pictures. A bad file gets its reason, the others their answers."""
-        return [
-            Failure(file=one.name, error=one.reason)
-            if isinstance(one, InvalidImageError)
-            else _answer(one)
-            for one in analyser.predict_all(received_all(scans), lambda _: None)
-        ]
+    def predict_batch(scans: list[File], crop: bool = True) -> list[Answer | Failure]:
+        """Classify several pictures, and every panel of a sheet of slices.
+
+        A bad file gets its reason, the others their answers.
+        """
+        answers: list[Answer | Failure] = []
+        for found in analyser.predict_all(received_all(scans), lambda _: None, crop):
+            if isinstance(found, InvalidImageError):
+                answers.append(Failure(file=found.name, error=found.reason))
+            else:
+                answers += map(_answer, found)
+        return answers
 
     with gr.Group(visible=False):
         scan = gr.File(label="The picture: JPEG, PNG, BMP, TIFF, WebP or GIF")
@@ -106,14 +123,27 @@ def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
             value=PREDICTED,
             label="The class whose map is laid over the picture",
         )
+        crop = gr.Checkbox(value=True, label=text.CROP)
         picture = gr.Image(format="png", label="The picture under that map")
         call = gr.Button()
         for function, inputs, outputs in (
-            (predict, [scan], [_json("The answer", Answer)]),
-            (explain, [scan, label], [_json("The answer and the maps", Explained), picture]),
-            (predict_batch, [scans], [_json("The answers", list[Answer | Failure])]),
+            (predict, [scan, crop], [_json("The answer", Answer)]),
+            (explain, [scan, label, crop], [_json("The answer and the maps", Explained), picture]),
+            (predict_batch, [scans, crop], [_json("The answers", list[Answer | Failure])]),
         ):
             call.click(function, inputs, outputs, preprocess=False, **queue)
+
+
+def _only(answers: list[One]) -> One:
+    """The answer for a picture.
+
+    Raises:
+        gradio.Error: it is a sheet of several.
+    """
+    if len(answers) > 1:
+        reason = f"It looks like a sheet of {len(answers)} slices: /predict_batch answers each."
+        raise refused(reason)
+    return answers[0]
 
 
 def _answer(prediction: Prediction) -> Answer:
@@ -128,6 +158,8 @@ def _answer(prediction: Prediction) -> Answer:
         provider=prediction.provider,
         milliseconds=prediction.milliseconds,
         unsure=prediction.unsure,
+        crop=asdict(prediction.crop) if prediction.crop else None,
+        warnings=list(prediction.warnings),
     )
 
 

@@ -12,9 +12,10 @@ from typing import Any
 from PIL import Image
 
 from ..classifier import Prediction
+from ..crop import Crop
 from ..measures import percent
 from ..names import INTENDED_USE, LABELS, NOTUMOR
-from ..overlay import INFERNO, heat_layer
+from ..overlay import INFERNO, framed, heat_layer, overlay
 from ..track_record import TrackRecord
 from . import words as text
 from .analysis import Analysis
@@ -23,6 +24,7 @@ from .uploads import MAX_BYTES, MOST_FILES
 SCAN_SIZE = 800  # pixels, the longer side of the scan as it is shown
 HEAT_SIZE = 320  # of the map over it: it is smooth, the browser stretches it
 THUMBNAIL_SIZE = 112
+PANEL_SIZE = 240
 OPACITY = 0.6  # of the map, until the visitor says otherwise
 
 DISCLAIMER = f'<p class="disclaimer" role="note"><strong>{escape(INTENDED_USE)}</strong></p>'
@@ -49,12 +51,16 @@ def drop_box(invitation: str, several: bool = False) -> str:
         several: whether it takes more than one file.
     """
     many = f' multiple data-most="{MOST_FILES}"' if several else ""
+    crop = (
+        '<label class="switch"><input type="checkbox" name="crop" checked>'
+        f"<span>{text.CROP}</span></label>"
+    )
     paste = (
         '<button type="button" class="paste" aria-label="Paste from the clipboard">Paste</button>'
     )
     return (
         f'<div class="drop"><label><input type="file"{many} data-bytes="{MAX_BYTES}">'
-        f"<span>{invitation}</span></label>{paste}</div>"
+        f"<span>{invitation}</span></label>{paste}</div>{crop}"
         '<p class="unspoken" role="status"></p>'
     )
 
@@ -99,7 +105,8 @@ def refusal(prediction: Prediction, threshold: float) -> str:
     return (
         '<section class="answer refused" role="alert">'
         f'<p class="file">{escape(prediction.path)}</p><h2>{text.NO_MRI}</h2>'
-        f"<p>{text.NO_MRI_REASON}</p><p>If it is one, perhaps:</p><ul>{causes}</ul>"
+        f"{_warnings(prediction)}<p>{text.NO_MRI_REASON}</p>"
+        f"<p>If it is one, perhaps:</p><ul>{causes}</ul>"
         f'<p class="small">Difference from the scans that the model knows: '
         f"{prediction.ood_score:.1f}; nearly all slices of brain MRI stay below "
         f"{threshold:.1f}.</p></section>"
@@ -114,29 +121,58 @@ def answer(prediction: Prediction, record: TrackRecord, metrics: dict[str, Any])
         f'<p class="file">{escape(prediction.path)}</p>'
         f"<h2>{text.heading(prediction)}</h2>"
         f'<p class="confidence"><strong>{percent(prediction.confidence or 0)}</strong> '
-        f"confidence, calibrated</p>{_bars(prediction)}"
+        f"confidence, calibrated</p>{_warnings(prediction)}{_bars(prediction)}"
         f'<p class="record">{text.what_it_rests_on(prediction, record, metrics)}</p></section>'
     )
 
 
-def refused_picture(scan: Image.Image) -> str:
+def refused_picture(analysis: Analysis) -> str:
     """The picture that was refused, without any map."""
+    scan, _ = _shown(analysis, SCAN_SIZE)
     return (
-        f'<figure class="refused-picture"><img src="{_data_url(_fit(scan, SCAN_SIZE))}" '
-        'alt="The picture"></figure>'
+        f'<figure class="refused-picture"><img src="{_data_url(scan)}" alt="The picture"></figure>'
     )
+
+
+def sheet(name: str, analyses: Sequence[Analysis]) -> str:
+    """The answer for every panel of a sheet, in the order of reading."""
+    rows = "".join(
+        f'<tr class="{"refused" if one.prediction.label is None else ""}">'
+        f'<th scope="row">{number}</th><td>{text.heading(one.prediction)}</td>'
+        f"<td>{percent(one.prediction.confidence) if one.prediction.confidence else ''}</td></tr>"
+        for number, one in enumerate(analyses, 1)
+    )
+    head = "".join(f'<th scope="col">{word}</th>' for word in ("Slice", "Class", "Confidence"))
+    return (
+        f'<section class="answer files"><p class="file">{escape(name)}</p>'
+        f"<h2>A sheet of {len(analyses)} slices</h2>"
+        '<div class="scroll" tabindex="0" role="region" aria-label="Answers">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
+    )
+
+
+def panels(analyses: Sequence[Analysis]) -> str:
+    """Every panel of a sheet under the map of its class, as `sheet` numbers them."""
+    figures = "".join(
+        f'<figure><img src="{_data_url(_panel(one))}" alt="Slice {number}"><figcaption>{number}: '
+        f"{text.heading(one.prediction)}</figcaption></figure>"
+        for number, one in enumerate(analyses, 1)
+    )
+    return f'<section id="evidence"><div class="viewer panels">{figures}</div></section>'
 
 
 def viewer(analysis: Analysis, metrics: dict[str, Any]) -> str:
     """The scan, and beside it the scan under each class's map; one map is shown at a time, and
     none at first where the answer is "no tumour": it would light up healthy brain."""
-    scan = _fit(analysis.scan, SCAN_SIZE)
+    scan, crop = _shown(analysis, SCAN_SIZE)
+    small = _fitted(scan.size, HEAT_SIZE)
+    seen = crop and crop.moved(small[0] / scan.width, small[1] / scan.height)
     url, name = _data_url(scan), escape(analysis.prediction.path, quote=True)
     found = analysis.prediction.label
     shown = "" if found == LABELS[NOTUMOR] else found
     layers, captions = [], [_part("p", "", shown, "reading", text.NO_MAP)]
     for label, heat in analysis.maps.items():
-        layer = heat_layer(heat, _fitted(scan.size, HEAT_SIZE))
+        layer = heat_layer(heat, small, seen)
         layers.append(
             f'<img class="heat" data-class="{label}" src="{_data_url(layer)}" '
             f'alt="What speaks for {text.class_noun(label)}"{_hidden(label, shown)}>'
@@ -145,7 +181,8 @@ def viewer(analysis: Analysis, metrics: dict[str, Any]) -> str:
         captions.append(_part("p", label, shown, "reading", reading))
     return (
         '<section id="evidence"><div id="viewer" class="viewer"><div class="pictures">'
-        f'<figure><img src="{url}" alt="The scan {name}"><figcaption>Scan</figcaption></figure>'
+        f'<figure><img src="{url}" alt="The scan {name}"><figcaption>'
+        f"{text.FRAMED if crop else 'Scan'}</figcaption></figure>"
         f'<figure><div class="stack"><img src="{url}" alt="">{"".join(layers)}</div>'
         f"<figcaption>What the model looked at ({text.ENGINES[analysis.engine]})</figcaption>"
         f"</figure></div>{_controls(list(analysis.maps), shown)}{''.join(captions)}</div></section>"
@@ -202,6 +239,28 @@ def _bars(prediction: Prediction) -> str:
         "<table class='bars'><caption class='unspoken'>Probability of every class</caption>"
         f"<tbody>{rows}</tbody></table>"
     )
+
+
+def _shown(analysis: Analysis, longest: int) -> tuple[Image.Image, Crop | None]:
+    """The scan as it is shown, and the part that was seen, in a frame, in its pixels."""
+    scan, crop = _fit(analysis.scan, longest), analysis.crop
+    if crop is None:
+        return scan, None
+    crop = crop.moved(scan.width / analysis.scan.width, scan.height / analysis.scan.height)
+    return framed(scan, crop), crop
+
+
+def _panel(one: Analysis) -> Image.Image:
+    """A panel under its class's map, but for "no tumour", of which none is shown."""
+    label = one.prediction.label
+    if label not in one.maps or label == LABELS[NOTUMOR]:
+        return _fit(one.scan, PANEL_SIZE)
+    return _fit(overlay(one.scan, one.maps[label], crop=one.crop), PANEL_SIZE)
+
+
+def _warnings(prediction: Prediction) -> str:
+    lines = "".join(f"<li>{escape(one)}</li>" for one in prediction.warnings)
+    return f'<ul class="warnings">{lines}</ul>' if lines else ""
 
 
 def _fit(image: Image.Image, longest: int) -> Image.Image:

@@ -99,21 +99,23 @@ def _classify_tab(analyser: Analyser, metrics: dict[str, Any]) -> None:
             html.NO_PICTURES, js_on_load=RESULT, apply_default_css=False, elem_id="pictures"
         )
 
-    def answer_to(upload: Upload) -> Outputs:
+    def answer_to(upload: Upload, event: gr.EventData) -> Outputs:
         try:
-            found = analyser.analyse(upload.image(), upload.name)
+            found, *others = analyser.analyse(upload, _crop(event))
         except InvalidImageError as error:
             return html.error(str(error)), html.NO_PICTURES
+        if others:
+            return html.sheet(upload.name, [found, *others]), html.panels([found, *others])
         if not found.prediction.brain_mri:
-            return html.refusal(found.prediction, threshold), html.refused_picture(found.scan)
+            return html.refusal(found.prediction, threshold), html.refused_picture(found)
         return html.answer(found.prediction, record, metrics), html.viewer(found, metrics)
 
     def classify(file: dict[str, Any] | None, event: gr.EventData) -> Outputs:
-        return _of_turn(event, *answer_to(received(file)))
+        return _of_turn(event, *answer_to(received(file), event))
 
     def classify_example(event: gr.EventData) -> Outputs:
         file = files[int(event.example) % len(files)]
-        return _of_turn(event, *answer_to(Upload(file.name, file)))
+        return _of_turn(event, *answer_to(Upload(file.name, file), event))
 
     outputs, sent = [answer, pictures], gr.File(visible=False)
     _answers(box.upload(classify, sent, outputs, js=SENT_ONE, **_event(answer)), outputs)
@@ -137,7 +139,7 @@ def _files_tab(analyser: Analyser) -> None:
         event: gr.EventData,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> str:
-        found = analyser.predict_all(received_all(files), progress)
+        found = analyser.predict_all(received_all(files), progress, _crop(event))
         return _of_turn(event, table(found, analyser.classifier.labels))[0]
 
     sent = gr.File(file_count="multiple", visible=False)
@@ -149,6 +151,11 @@ def _of_turn(event: gr.EventData, *parts: str) -> Outputs:
     """The parts of an answer, marked with what they answer: script.js drops one that comes late."""
     turn = escape(str((event._data or {}).get("turn", "")))
     return tuple(f'<div data-turn="{turn}">{part}</div>' for part in parts)
+
+
+def _crop(event: gr.EventData) -> bool:
+    """Whether the visitor wants what lies around a scan cut off."""
+    return bool((event._data or {}).get("crop", True))
 
 
 def _event(progress_on: gr.HTML) -> dict[str, Any]:

@@ -5,7 +5,8 @@
 window.said = [];
 window.sent = [];
 
-// Of every box: how often it was asked, and what its answer's parts say now.
+// Of every box: how often it was asked, what its answer's parts say now, and the files that the
+// answer is for.
 const boxes = {};
 
 // The parts of the first tab that do not listen yet. Once all do, `window.showClass` is there.
@@ -68,7 +69,8 @@ window.dropBox = (element, trigger, upload) => {
   const status = element.querySelector("[role=status]");
   const { bytes, most } = input.dataset;
   const box = element.closest(".block").id;
-  boxes[box] = { turn: 0, parts: [] };
+  const crop = element.querySelector("[name=crop]");
+  boxes[box] = { turn: 0, parts: [], sent: null };
 
   const problem = (files) => {
     if (!files.length) return HINTS.nothing;
@@ -84,10 +86,17 @@ window.dropBox = (element, trigger, upload) => {
       `allowed size of ${bytes / MEBIBYTE} MB.`;
   };
 
+  const tell = (parts) => say(box, parts, trigger);
+
+  const ask = (turn) => {
+    window.sent = boxes[box].sent;
+    trigger("upload", { turn, crop: crop.checked });
+  };
+
   const take = async (list) => {
     const turn = turnOf(box);
-    const tell = (parts) => say(box, parts, trigger);
     const files = [...list];
+    boxes[box].sent = null;
     const wrong = problem(files);
     status.textContent = "";
     if (wrong) return tell(failure("This could not be taken", wrong));
@@ -104,8 +113,8 @@ window.dropBox = (element, trigger, upload) => {
       if (!isLate(turn)) tell(failure("This could not be sent", reason(error)));
       return;
     }
-    window.sent = sent;
-    trigger("upload", { turn });
+    boxes[box].sent = sent;
+    ask(turn);
   };
 
   const reason = (error) => {
@@ -126,6 +135,12 @@ window.dropBox = (element, trigger, upload) => {
     const chosen = [...input.files];
     input.value = ""; // so that the same file can be chosen again
     if (chosen.length) take(chosen);
+  });
+  crop.addEventListener("change", () => {
+    if (!boxes[box].sent) return;
+    const turn = turnOf(box);
+    tell(pending("Looking once more …"));
+    ask(turn);
   });
   listen("dragover", (event) => {
     event.preventDefault();
@@ -162,6 +177,7 @@ window.examples = (element, trigger) => {
     const example = event.target.closest("button[data-example]")?.dataset;
     if (!example) return;
     const turn = turnOf("scan-box");
+    boxes["scan-box"].sent = null;
     say("scan-box", pending(looking(example.name)), trigger);
     trigger("click", { example: Number(example.example), turn });
   });

@@ -12,6 +12,7 @@ from gradio import routes
 from ..artifacts import EXAMPLES
 
 SCAN = "scan.jpg"  # what the snippets call it
+PYTHON = {"true": "True", "false": "False"}  # what JSON writes otherwise
 COMMENT = "or a scan of your own"
 
 
@@ -36,7 +37,11 @@ def code_snippets(
     server, source = root.rstrip("/"), space_id or root
     example = f"{server}/examples/{_example()}"
     parameters = endpoint_info["parameters"]
-    python = _arguments(parameters, f'handle_file("{SCAN}")', "{}={}".format)
+    python = _arguments(
+        parameters,
+        f'handle_file("{SCAN}")',
+        lambda name, value: f"{name}={PYTHON.get(value, value)}",
+    )
     javascript = _arguments(parameters, "handle_file(scan)", "{}: {}".format)
     data = _arguments(parameters, _file("'\"$FILE\"'"), lambda _, value: value)
     call = f"{server}{api_prefix}call{api_name}"

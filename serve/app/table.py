@@ -13,18 +13,23 @@ from ..formats.raster import InvalidImageError
 from ..measures import percent
 from ..outputs import harmless
 from . import words as text
+from .analysis import Answers
 from .html import column
 
 NONE = "none"  # what the table says where no class is given
 
 
-def table(answers: Sequence[Prediction | InvalidImageError], labels: Sequence[str]) -> str:
-    """A row for every file, and a link that saves them as CSV; no copy stays on the server."""
+def table(files: Sequence[Answers], labels: Sequence[str]) -> str:
+    """A row for every file, and for every panel of a sheet, and a link that saves them as CSV; no
+    copy stays on the server."""
+    answers: list[Prediction | InvalidImageError] = []
+    for one in files:
+        answers += [one] if isinstance(one, InvalidImageError) else one
     columns = ["File", "Class", "Confidence", *map(column, labels)]
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
     rows = "".join(_row(one, labels) for one in answers)
-    failed = sum(isinstance(one, InvalidImageError) for one in answers)
-    summary = f"{len(answers) - failed} of {len(answers)} files answered."
+    failed = sum(isinstance(one, InvalidImageError) for one in files)
+    summary = f"{len(files) - failed} of {len(files)} files answered."
     link = base64.b64encode(_csv(answers, labels).encode("utf-8-sig")).decode()
     return (
         f'<section class="files"><p>{summary} <a download="answers.csv" '
@@ -43,7 +48,10 @@ def _row(one: Prediction | InvalidImageError, labels: Sequence[str]) -> str:
         kind = "unsure" if one.unsure else ""
         cells = [text.heading(one), *(percent(share) for share in _shares(one, labels))]
     name = one.name if isinstance(one, InvalidImageError) else one.path
-    note = f'<p class="note">{escape(_note(one))}</p>' if kind in ("failed", "refused") else ""
+    said = kind in ("failed", "refused") or (
+        not isinstance(one, InvalidImageError) and one.warnings
+    )
+    note = f'<p class="note">{escape(_note(one))}</p>' if said else ""
     rest = "".join(f"<td>{cell}</td>" for cell in cells)
     return f'<tr class="{kind}"><th scope="row">{escape(name)}{note}</th>{rest}</tr>'
 
@@ -72,6 +80,7 @@ def _shares(one: Prediction, labels: Sequence[str]) -> list[float]:
 def _note(one: Prediction | InvalidImageError) -> str:
     if isinstance(one, InvalidImageError):
         return one.reason
-    if one.label is None:
-        return text.NO_MRI[0].lower() + text.NO_MRI[1:]
-    return text.heading(one).lower() if one.unsure else ""
+    odd = one.unsure or one.label is None
+    notes = [text.heading(one)] if odd else []
+    first, *others = [*notes, *one.warnings] or [""]
+    return "; ".join([first[:1].lower() + first[1:], *others])

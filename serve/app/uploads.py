@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
-from ..formats.raster import InvalidImageError, load_image
+from ..formats.raster import InvalidImageError, load_slice
+from ..formats.slices import Slice
 
 FOLDER = "uploads"  # below the folder that the app works in: no reply says where that is
 MAX_BYTES = 10 * 2**20
@@ -26,7 +26,7 @@ class Upload:
     name: str  # as the visitor calls it; never a path of the server
     path: Path
 
-    def image(self) -> Image.Image:
+    def picture(self) -> Slice:
         """The decoded picture: see `serve.formats.raster.load_image`.
 
         Raises:
@@ -40,7 +40,7 @@ class Upload:
             raise InvalidImageError(
                 self.name, "it is not here any more: please send it again"
             ) from None
-        return load_image(content, self.name)
+        return replace(load_slice(content, self.name), name=self.name)
 
 
 def refused(reason: str) -> gr.Error:

@@ -25,6 +25,8 @@ CLASSES = {
     "pituitary": "Pituitary tumour",
 }
 ENGINES = {"keras": "Grad-CAM, drawn by Keras", "onnx": "Grad-CAM, drawn by ONNX Runtime"}
+CROP = "Cut off what lies around the scan, and take a sheet of slices apart"
+FRAMED = "Scan; the model has seen what is within the frame"
 STARRED = "* The model has learnt from this very scan, so of course it knows it."
 NO_MAP = (
     "No map is shown. For “no tumour” it would light up healthy brain: choose a class to see what "

@@ -10,7 +10,7 @@ from PIL import Image
 
 from .errors import InvalidImageError
 from .planes import Plane, slices_of
-from .raster import Again, errors_of, opened, page_levels, pages_of
+from .raster import Again, errors_of, opened, page_levels, pages_of, scale_of
 from .slices import File, Series, Slice
 
 
@@ -38,7 +38,9 @@ def read_picture(file: File) -> Series:
 
 
 def _plane(image: Image.Image, again: Again, frames: Sequence[int], index: int) -> Plane:
-    if len(frames) == 1:
-        return Plane(page_levels(image, again))
-    image.seek(frames[index])
-    return Plane(page_levels(image, None))
+    if len(frames) > 1:
+        image.seek(frames[index])
+        again = None
+    size = image.size
+    levels = page_levels(image, again)
+    return Plane(levels, scale=scale_of(size, levels))

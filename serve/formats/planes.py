@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from .errors import InvalidImageError
-from .grey import looks_inverted, to_8_bit, windowed
+from .grey import to_8_bit, windowed
 from .raster import errors_of
 from .slices import Slice
 
@@ -23,7 +23,6 @@ COARSE = 64  # pixels a side, over which noise averages out
 SQUARE = 0.01  # sides of a pixel that differ by less are equal
 MAX_PIXELS = 2**24  # of a slice; scanners give no more than 2**20
 NARROWEST = 32  # times as long as wide: the most that a pixel is stretched
-INVERTED = "It looks inverted: the background is bright."
 
 
 def check_pixels(rows: int, columns: int) -> None:
@@ -42,6 +41,7 @@ class Plane:
     window: tuple[float, float] | None = None  # levels of black and white; None: the slice's own
     spacing: tuple[float, float] = (1, 1)  # from row to row, from column to column; any unit
     negative: bool = False  # the lowest level is white
+    scale: tuple[float, float] = (1, 1)  # the file's pixels to one of these, across and down
 
     def pixels(self) -> np.ndarray:
         """uint8 (H, W, 3), RGB, of square pixels. Raises InvalidImageError."""
@@ -50,7 +50,7 @@ class Plane:
         else:
             grey = self.levels if self.levels.dtype == np.uint8 else to_8_bit(self.levels)
         image = Image.fromarray(255 - grey if self.negative else grey).convert("RGB")
-        size = _square(image.size, self.spacing)
+        size = square_size(image.size, self.spacing)
         return np.asarray(image.resize(size, Image.Resampling.BILINEAR))
 
     def head(self) -> np.ndarray:
@@ -63,11 +63,6 @@ class Plane:
 
 
 ReadPlane = Callable[[int], Plane]
-
-
-def slice_of(pixels: np.ndarray, index: int, name: str) -> Slice:
-    """A slice, with what is to be said of its pixels."""
-    return Slice(pixels, index, name, (INVERTED,) if looks_inverted(pixels) else ())
 
 
 def slices_of(
@@ -92,7 +87,7 @@ def slices_of(
         except InvalidImageError as error:
             yield error
         else:
-            yield slice_of(pixels, index, name)
+            yield Slice(pixels, index, name, scale=plane.scale)
 
 
 def _enough(names: Sequence[str], read: ReadPlane) -> Callable[[Plane], bool]:
@@ -113,7 +108,7 @@ def _enough(names: Sequence[str], read: ReadPlane) -> Callable[[Plane], bool]:
     return lambda plane: float((plane.head() > dark).mean()) > LEAST * largest
 
 
-def _square(size: tuple[int, int], spacing: tuple[float, float]) -> tuple[int, int]:
+def square_size(size: tuple[int, int], spacing: tuple[float, float]) -> tuple[int, int]:
     """Width and height once pixels are square: the finer side keeps its pixels, unless that
     takes too many."""
     down, across = spacing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,7 @@ from .deep import deep_pixels
 from .errors import InvalidImageError
 from .grey import to_8_bit
 from .kinds import HEAD, content_of, is_heif
+from .slices import File, Slice
 
 __all__ = ["FORMATS", "SUFFIXES", "InvalidImageError", "describe", "load_image", "load_pixels"]
 
@@ -60,20 +62,27 @@ def load_image(source: ImageSource, name: str | None = None) -> Image.Image:
         InvalidImageError: whatever is wrong with the picture, and nothing else. A stack of more
             than one slice is wrong here: `BrainTumorClassifier.predict_series` reads it.
     """
+    return Image.fromarray(load_slice(source, name).pixels)
+
+
+def load_slice(source: ImageSource, name: str | None = None) -> Slice:
+    """As `load_image`, with what is to be said of the picture."""
     name = name or describe(source)
     with errors_of(name):
         if isinstance(source, str | Path | bytes) and _is_medical(source):
-            return Image.fromarray(_only_slice(source, name))
+            return _only_slice(source, name)
         if isinstance(source, np.ndarray):
-            return Image.fromarray(to_rgb(_channels(source)))
+            return Slice(to_rgb(_channels(source)), 0, name)
         with opened(source) as (image, again):
             if again and (pages := len(pages_of(image))) > 1:
                 raise _stack(pages)
-            return Image.fromarray(to_rgb(page_levels(image, again)))
+            size = image.size
+            levels = page_levels(image, again)
+            return Slice(to_rgb(levels), 0, name, scale=scale_of(size, levels))
 
 
 def load_pixels(source: ImageSource, size: int, name: str | None = None) -> np.ndarray:
-    """Decode `source` and stretch it to the model's input.
+    """Decode `source` and stretch all of it to the model's input (`serve.view` finds the scan).
 
     The filter is Pillow's BILINEAR, which is antialiased when it shrinks: the one that the
     ONNX graph applies to pictures of any other size.
@@ -188,6 +197,19 @@ def page_levels(image: Image.Image, again: Again) -> np.ndarray:
         return np.asarray(upright.convert("RGB"))
 
 
+def scale_of(size: tuple[int, int], levels: np.ndarray) -> tuple[float, float]:
+    """How many pixels of a picture one of its `page_levels` is, across and down.
+
+    Args:
+        size: the picture's, before it was decoded and perhaps turned upright.
+        levels: what became of it.
+    """
+    height, width = levels.shape[:2]
+    if (size[0] > size[1]) != (width > height):
+        size = size[::-1]
+    return size[0] / width, size[1] / height
+
+
 def to_rgb(levels: np.ndarray) -> np.ndarray:
     """Levels of any kind, (H, W) or (H, W, 3) -> uint8 (H, W, 3). What has 8 bits stays as it is.
 
@@ -207,10 +229,9 @@ def _is_medical(source: str | Path | bytes) -> bool:
         return content_of(file) not in ("picture", None)
 
 
-def _only_slice(source: str | Path | bytes, name: str) -> np.ndarray:
-    """The pixels of a file of DICOM or NIfTI, or of an archive, that holds one slice."""
+def _only_slice(source: str | Path | bytes, name: str) -> Slice:
+    """What a file of DICOM or NIfTI, or an archive, holds that holds one slice."""
     from .scans import read_scans
-    from .slices import File
 
     series = []
     for one in read_scans([File(name, source if isinstance(source, bytes) else Path(source))]):
@@ -222,7 +243,7 @@ def _only_slice(source: str | Path | bytes, name: str) -> np.ndarray:
     for part in series[0]:
         if isinstance(part, InvalidImageError):
             raise part
-        return part.pixels
+        return replace(part, warnings=(*series[0].warnings, *part.warnings))
     raise InvalidImageError(name, f"nothing to classify: {', '.join(series[0].skipped)}")
 
 

@@ -17,8 +17,7 @@ from .dicom_series import series_of
 from .kinds import content_of
 from .nifti import read_nifti
 from .pages import read_picture
-from .planes import slice_of
-from .raster import SUFFIXES, InvalidImageError, describe, errors_of, load_image
+from .raster import SUFFIXES, InvalidImageError, describe, errors_of, load_slice
 from .slices import File, Series, Slice
 from .space import Space
 
@@ -125,7 +124,7 @@ class _Reader:
 
         def read(_: Counter[str]) -> Iterator[Slice | InvalidImageError]:
             try:
-                yield slice_of(np.asarray(load_image(source)), 0, name)
+                yield load_slice(source, name)
             except InvalidImageError as error:
                 yield error
 

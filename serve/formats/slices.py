@@ -11,10 +11,11 @@ from typing import BinaryIO, Literal, TypeAlias
 
 import numpy as np
 
+from ..boxes import Box
 from .errors import InvalidImageError
 from .space import Space
 
-Kind = Literal["picture", "stack", "DICOM series", "NIfTI volume"]
+Kind = Literal["picture", "sheet", "stack", "DICOM series", "NIfTI volume"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ class Slice:
     index: int  # from 0, in the order of the source: by position for DICOM and NIfTI
     name: str  # "scan.nii.gz[12]", "stack.tif[3]", a DICOM file's path, a picture's path
     warnings: tuple[str, ...] = ()  # sentences for people
+    # Of a sheet's panel: its left, top, right and bottom in the sheet, the last two outside.
+    box: Box | None = None
+    # The picture's pixels to one of these, across and down; 1 but where it was too large.
+    scale: tuple[float, float] = (1, 1)
 
 
 Read: TypeAlias = Callable[[Counter[str]], Iterator[Slice | InvalidImageError]]
@@ -64,8 +69,8 @@ class Series:
 
     Args:
         name: what answers call it.
-        kind: "picture", "stack" (pages of a TIFF, GIF or WebP), "DICOM series" or
-            "NIfTI volume".
+        kind: "picture", "sheet" (of many slices), "stack" (pages of a TIFF, GIF or WebP),
+            "DICOM series" or "NIfTI volume".
         length: slices of the source.
         read: gives the slices and counts by reason what it skips.
         warnings: about the whole series, sentences for people.

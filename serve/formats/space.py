@@ -36,6 +36,11 @@ class Space:
         return self.shape[self.axes[0]]
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Voxels across and down a slice."""
+        return self.shape[self.axes[2]], self.shape[self.axes[1]]
+
+    @property
     def spacing(self) -> tuple[float, float]:
         """From row to row and from column to column of a slice, in millimetres."""
         steps = np.linalg.norm(self.affine[:3, :3], axis=0)

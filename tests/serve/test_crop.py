@@ -129,16 +129,6 @@ def _stay(classifier, pictures, plain, kind):
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="needs ../shared/cases")
-@pytest.mark.parametrize("name", ["pacs_screenshot_glioma.png", "borders_text.png"])
-def test_cases_answer_as_the_scan(name, classifier, scans):
-    scan = next(scan for scan in scans if scan.name == "Te-gl_0010.jpg")
-    expected = classifier.predict(scan)
-    answer = classifier.predict(cropped(Image.open(CASES / name).convert("RGB")))
-    assert answer.brain_mri
-    assert answer.label == expected.label
-
-
-@pytest.mark.skipif(not CASES.is_dir(), reason="needs ../shared/cases")
 def test_film_sheet():
     film = np.asarray(Image.open(CASES / "film_sheet_20.jpg").convert("RGB"))
     panels = find_panels(film)

@@ -74,6 +74,8 @@ def test_json_lines_of_a_folder(scans):
             "model",
             "provider",
             "milliseconds",
+            "crop",
+            "warnings",
         }
         assert answer["label"] == label_of(scan)
         assert answer["brain_mri"] is True

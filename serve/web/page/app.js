@@ -9,14 +9,16 @@ const PLAIN_WORDS = {
   notumor: "No tumour",
   pituitary: "Pituitary tumour",
 };
+const FRAMED = " The model has seen what is within the frame.";
 const LONGEST_SIDE = 640; // of the drawn scan, in pixels; the model gets the whole picture
 
 const at = (id) => document.getElementById(id);
 const worker = new Worker("worker.js", { type: "module" });
 
 let model; // {labels, oodThreshold, bins}, once it is loaded
-let asked = { id: 0 }; // the picture that was chosen last: {id, name, started}
+let asked = { id: 0 }; // the picture that was chosen last: {id, name, started, shrink}
 let maps = []; // Grad-CAM of each class, for that picture
+let seen; // the part of the drawn scan that they are of
 
 worker.onmessage = ({ data }) => {
   if (data.progress !== undefined) showProgress(data.progress);
@@ -68,6 +70,7 @@ async function classify(source, name) {
 
 function drawScan(bitmap, name) {
   const shrink = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
+  asked.shrink = shrink;
   for (const canvas of [at("scan"), at("heat")]) {
     canvas.width = Math.max(1, Math.round(bitmap.width * shrink));
     canvas.height = Math.max(1, Math.round(bitmap.height * shrink));
@@ -118,7 +121,21 @@ function showError(message) {
   at("verdict").textContent = message;
 }
 
-function showAnswer({ probabilities, cam, oodScore }) {
+/** A part of the picture, on the drawn scan; a frame shows it. Without one it is all of it. */
+function seenPart(crop) {
+  const { width, height } = at("scan");
+  if (!crop) return { x: 0, y: 0, width, height, padding: [0, 0, 0, 0] };
+  const scaled = (length) => length * asked.shrink;
+  const part = { padding: crop.padding.map(scaled) };
+  for (const side of ["x", "y", "width", "height"]) part[side] = scaled(crop[side]);
+  const context = at("scan").getContext("2d");
+  Object.assign(context, { strokeStyle: "#2dd4bf", lineWidth: 2 });
+  context.strokeRect(part.x + 1, part.y + 1, part.width - 2, part.height - 2);
+  return part;
+}
+
+function showAnswer({ probabilities, cam, oodScore, crop }) {
+  seen = seenPart(crop);
   const refused = oodScore > model.oodThreshold;
   const best = probabilities.indexOf(Math.max(...probabilities));
   const seconds = (performance.now() - asked.started) / 1000;
@@ -129,18 +146,20 @@ function showAnswer({ probabilities, cam, oodScore }) {
   if (refused) {
     at("answer").className = "refused";
     at("verdict").textContent = "This does not look like a brain MRI.";
-    at("note").textContent = "So no class is given.";
+    at("note").textContent = `So no class is given.${crop ? FRAMED : ""}`;
   } else {
     const bin = binOf(model.bins, probabilities[best]);
     at("verdict").textContent = isUnsure(bin) ? unsure(probabilities) : plain(model.labels[best]);
     at("note").textContent =
-      `${percent(probabilities[best])} confidence, calibrated. ${meaning(bin)}`;
+      `${percent(probabilities[best])} confidence, calibrated. ${meaning(bin)}` +
+      (crop ? FRAMED : "");
     showDetails(probabilities, cam, best);
   }
   at("answer").dataset.answer = JSON.stringify({
     label: refused ? null : model.labels[best],
     probabilities: [...probabilities],
     oodScore,
+    crop,
     seconds,
   });
 }
@@ -185,7 +204,7 @@ function choice(label, index, checked) {
 }
 
 function showMap(index) {
-  drawHeat(at("heat"), maps[index]);
+  drawHeat(at("heat"), maps[index], seen);
   const what = maps[index].some((heat) => heat > 0) ? "evidence" : "no evidence";
   at("picture").setAttribute(
     "aria-label",

@@ -16,8 +16,9 @@ export const SCALE = `linear-gradient(to right, ${INFERNO.replace(/(\w+)/g, "#$1
  * Fill a canvas with a map: coloured by heat, clear where there is none.
  * @param {HTMLCanvasElement} canvas of the size to be filled
  * @param {Float32Array} cam rows of a square map, 0 to 1
+ * @param {{x, y, width, height, padding}} crop the part of the canvas that the map is of
  */
-export function drawHeat(canvas, cam) {
+export function drawHeat(canvas, cam, crop) {
   const side = Math.sqrt(cam.length);
   const levels = new OffscreenCanvas(side, side);
   const grey = Uint8ClampedArray.from({ length: 4 * cam.length }, (_, i) =>
@@ -27,7 +28,15 @@ export function drawHeat(canvas, cam) {
 
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
-  context.drawImage(levels, 0, 0, canvas.width, canvas.height);
+  context.fillRect(0, 0, canvas.width, canvas.height); // black: no heat
+  const [left, top, right, bottom] = crop.padding;
+  context.save();
+  context.beginPath();
+  context.rect(crop.x, crop.y, crop.width, crop.height);
+  context.clip();
+  const [across, down] = [left + crop.width + right, top + crop.height + bottom];
+  context.drawImage(levels, crop.x - left, crop.y - top, across, down);
+  context.restore();
   const image = context.getImageData(0, 0, canvas.width, canvas.height);
   for (let at = 0; at < image.data.length; at += 4) {
     const heat = image.data[at];

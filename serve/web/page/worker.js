@@ -1,8 +1,9 @@
 // Runs the model beside the page, so that the page stays alive meanwhile.
 // Posts {progress}, then {metadata, threads}; after that, for every {id, bitmap} that it is sent,
-// {id, probabilities, cam, oodScore} or {id, error}.
+// {id, probabilities, cam, oodScore, crop} or {id, error}.
 
 import * as ort from "./ort.wasm.bundle.min.mjs";
+import { applyCrop, findHead } from "./crop.js";
 import { readMetadata } from "./metadata.js";
 
 // Threads need a page that is isolated from other sites (server.py's headers).
@@ -45,7 +46,7 @@ async function download(url) {
   }
 }
 
-/** The model's input: uint8 RGB, (1, H, W, 3). Transparent pixels become black. */
+/** RGB pixels, uint8 (height, width, 3). Transparent pixels become black. */
 function pixelsOf(bitmap) {
   const { width, height } = bitmap;
   const context = new OffscreenCanvas(width, height).getContext("2d", { alpha: false });
@@ -57,10 +58,13 @@ function pixelsOf(bitmap) {
     rgb[to++] = rgba[from + 1];
     rgb[to++] = rgba[from + 2];
   }
-  return new ort.Tensor("uint8", rgb, [1, height, width, 3]);
+  return { rgb, width, height };
 }
 
-async function classify(session, image) {
+async function classify(session, picture) {
+  const crop = findHead(picture.rgb, picture.width, picture.height);
+  const { rgb, width, height } = crop ? applyCrop(picture.rgb, picture.width, crop) : picture;
+  const image = new ort.Tensor("uint8", rgb, [1, height, width, 3]);
   const { probabilities, cam, ood_score } = await session.run({ image });
-  return { probabilities: probabilities.data, cam: cam.data, oodScore: ood_score.data[0] };
+  return { probabilities: probabilities.data, cam: cam.data, oodScore: ood_score.data[0], crop };
 }

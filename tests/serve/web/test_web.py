@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from serve.overlay import INFERNO, heat_layer
 from serve.runtime import ort
 from serve.web.build import choose_model
 from tests.conftest import ROOT, label_of, run
+from tests.serve.crop_pictures import bordered
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
@@ -163,6 +164,26 @@ def test_examples_are_answered_as_in_python(visited, classifier, scans):
 def test_a_file_is_answered_as_its_example(visited, scans):
     answer = visited.file(scans[2])
     assert answer["probabilities"] == visited.example(scans[2].name)["probabilities"]
+
+
+def test_a_border_is_cut_off_as_in_python(visited, classifier, scans, tmp_path):
+    scan = Image.open(scans[2]).convert("RGB").resize((400, 400))
+    page = bordered(scan, 0.6, "white", True, np.random.default_rng(0))
+    page.save(tmp_path / "page.png")
+    answer = visited.file(tmp_path / "page.png")
+    expected = classifier.predict(tmp_path / "page.png")
+    assert answer["label"] == expected.label
+    assert answer["probabilities"] == pytest.approx([*expected.probabilities.values()], abs=5e-2)
+    assert answer["crop"] == asdict(expected.crop) | {"padding": list(expected.crop.padding)}
+    assert "within the frame" in visited.page.locator("#answer-card").inner_text()
+    canvas = "id => { const c = document.getElementById(id);"
+    canvas += " return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"
+    side = visited.page.evaluate("document.getElementById('heat').width")
+    heat = np.array(visited.page.evaluate(canvas, "heat")).reshape(side, side, 4)[..., 3]
+    start = round(expected.crop.x * side / page.width)
+    assert heat.max() > 200
+    assert not heat[:, : start - 1].any()
+    assert visited.example(scans[0].name)["crop"] is None
 
 
 def test_a_picture_that_is_no_scan_is_refused(visited, tmp_path):

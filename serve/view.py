@@ -1,0 +1,74 @@
+"""What the network sees of a slice: the scan without what lies around it, in the model's size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from .crop import Crop, apply, find_head
+from .formats.grey import looks_inverted
+from .formats.slices import Slice
+
+INVERTED = "It looks inverted: the background is bright."
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A slice as the network sees it."""
+
+    pixels: np.ndarray = field(repr=False)  # uint8 (size, size, 3), RGB
+    name: str
+    index: int
+    crop: Crop | None  # the part of the picture that it is, in the picture's pixels; None: all
+    warnings: tuple[str, ...]  # sentences for people
+
+
+def view_of(part: Slice, size: int, crop: bool = True) -> View:
+    """Cut the scan out of a slice and stretch it to the model's input.
+
+    The filter is `serve.formats.raster.load_pixels`'s, and so are the pixels where nothing is cut
+    off.
+
+    Args:
+        part: the slice.
+        size: pixels, a side of what the model takes.
+        crop: whether what lies around the scan is cut off.
+    """
+    inverted, found = _inverted(part.pixels, crop)
+    if crop and not inverted:
+        found = find_head(part.pixels)
+    seen = part.pixels if found is None else apply(part.pixels, found)
+    image = Image.fromarray(seen).resize((size, size), Image.Resampling.BILINEAR)
+    if found is None and part.box is not None:
+        found = Crop(0, 0, part.pixels.shape[1], part.pixels.shape[0])
+    warnings = (*part.warnings, *([INVERTED] if inverted else []))
+    placed = None if found is None else in_picture(found, part)
+    return View(np.asarray(image), part.name, part.index, placed, warnings)
+
+
+def _inverted(pixels: np.ndarray, crop: bool) -> tuple[bool, Crop | None]:
+    """Whether a scan looks inverted, and then what is cut out, as of the scan itself. A scan on
+    a bright page does not."""
+    if not looks_inverted(pixels):
+        return False, None
+    found = find_head(255 - pixels) if crop else None
+    if found is None:
+        return True, None
+    down, across = slice(found.y, found.y + found.height), slice(found.x, found.x + found.width)
+    return looks_inverted(pixels[down, across]), found
+
+
+def in_picture(crop: Crop, part: Slice) -> Crop:
+    """A crop of a slice's pixels, in those of the picture that the slice is of."""
+    return crop.moved(*part.scale, *(part.box[:2] if part.box else ()))
+
+
+def in_slice(crop: Crop | None, part: Slice) -> Crop | None:
+    """A crop of a picture, in the pixels of the slice that is of it."""
+    if crop is None:
+        return None
+    across, down = part.scale
+    left, top = part.box[:2] if part.box else (0, 0)
+    return crop.moved(1 / across, 1 / down).moved(1, 1, -left, -top)
