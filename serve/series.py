@@ -45,7 +45,7 @@ class SeriesPrediction:
     classes: dict[str, int]  # slices by class, of those that look like brain MRI
     tumour: float | None  # probability of any tumour (`pooled`); None: no slice looks like MRI
     run: tuple[int, int] | None  # first and last index of the longest run of suspicious slices
-    suspicious: list[int]  # indices of the most suspicious slices, at most three, the most first
+    suspicious: list[int]  # indices of the most suspicious slices (`most_suspicious`)
 
 
 def one_series(source: SeriesSource, axis: Axis = "auto", volume: int | None = None) -> Series:
@@ -120,7 +120,7 @@ def answer_series(
         classes=dict(Counter(one.label for one in predictions if one.label is not None)),
         tumour=pooled(tumour),
         run=_longest_run(tumour, indices),
-        suspicious=_most_suspicious(tumour, indices),
+        suspicious=most_suspicious(tumour, indices),
     )
     return summary, np.concatenate(maps) if maps else None
 
@@ -212,25 +212,42 @@ def _counted(warnings: Counter[str], slices: int) -> list[str]:
     ]
 
 
+def most_suspicious(tumour: Sequence[float | None], indices: Sequence[int]) -> list[int]:
+    """Where to look first: at most three slices in which a tumour is more likely than none.
+
+    Neighbours show the same thing, so of every run of suspicious slices the worst one comes
+    first, and only then the others.
+
+    Args:
+        tumour: the probability of any tumour in every slice, in order; None where the slice does
+            not look like brain MRI.
+        indices: where each of them lies in the source.
+
+    Returns:
+        their indices, the most suspicious first.
+    """
+    of = dict(zip(indices, (one or 0 for one in tumour), strict=True))
+    runs = _runs(tumour, indices)
+    worst = {max(run, key=of.__getitem__) for run in runs}
+    every = [index for run in runs for index in run]
+    first = sorted(every, key=lambda index: (index not in worst, -of[index]))[:MOST]
+    return sorted(first, key=of.__getitem__, reverse=True)
+
+
 def _longest_run(tumour: Sequence[float | None], indices: Sequence[int]) -> tuple[int, int] | None:
-    best: tuple[int, int] | None = None
-    start: int | None = None
-    for at, (one, index) in enumerate(zip(tumour, indices, strict=True)):
+    runs = _runs(tumour, indices)
+    longest = max(runs, key=len) if runs else []
+    return (longest[0], longest[-1]) if longest else None
+
+
+def _runs(tumour: Sequence[float | None], indices: Sequence[int]) -> list[list[int]]:
+    """The indices of suspicious slices, those of neighbours together."""
+    runs: list[list[int]] = []
+    for one, index in zip(tumour, indices, strict=True):
         if one is None or one < SUSPICIOUS:
-            start = None
             continue
-        if start is None or index != indices[at - 1] + 1:
-            start = index
-        if best is None or index - start > best[1] - best[0]:
-            best = (start, index)
-    return best
-
-
-def _most_suspicious(tumour: Sequence[float | None], indices: Sequence[int]) -> list[int]:
-    """Of the slices in which a tumour is more likely than none."""
-    found = [
-        (one, index)
-        for one, index in zip(tumour, indices, strict=True)
-        if one is not None and one >= SUSPICIOUS
-    ]
-    return [index for _, index in sorted(found, key=lambda pair: -pair[0])[:MOST]]
+        if runs and runs[-1][-1] == index - 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return runs

@@ -14,7 +14,7 @@ from PIL import Image
 
 from serve import BrainTumorClassifier, InvalidImageError
 from serve.formats.scans import read_scans
-from serve.series import cam_volume, one_series, pooled, write_volume
+from serve.series import cam_volume, most_suspicious, one_series, pooled, write_volume
 from tests.conftest import SHARED, label_of, peak_of
 
 nibabel = pytest.importorskip("nibabel", reason="needs nibabel")
@@ -117,6 +117,29 @@ def test_unreadable_series(classifier, tmp_path):
 )
 def test_pooling(tumour, expected):
     assert pooled(tumour) == (expected if expected is None else pytest.approx(expected))
+
+
+@pytest.mark.parametrize(
+    ("tumour", "expected"),
+    [
+        ([0.9, 0.99, 0.98, 0.97, 0.1, 0.6, 0.1, 0.8], [1, 7, 5]),  # one of each place
+        ([0.9, 0.99, 0.98, 0.1, 0.7], [1, 2, 4]),  # then the next worst
+        ([0.9, None, 0.8, 0.7], [0, 2, 3]),
+        ([0.1, 0.6], [1]),
+        ([0.1, None], []),
+    ],
+)
+def test_the_most_suspicious_slices_are_of_different_places(tumour, expected):
+    assert most_suspicious(tumour, range(len(tumour))) == expected
+
+
+@needs_volumes
+@pytest.mark.parametrize("name", ["gbm_01", "gbm_02"])
+def test_a_suspicious_slice_of_a_volume_holds_its_tumour(classifier, name):
+    series = one_series(VOLUMES / f"{name}_t1.nii.gz")
+    found = classifier.predict_series(series)
+    mask = np.asarray(nibabel.load(VOLUMES / f"{name}_mask.nii.gz").dataobj)
+    assert any(series.space.cut(mask, index).any() for index in found.suspicious)
 
 
 @needs_volumes
