@@ -1,7 +1,7 @@
 """Answers for pictures of plain scans in other surroundings: python -m tests.serve.crop_figures
 
-Makes every kind of picture of scans that the folds' first model never saw, cuts the scan out,
-and prints as JSON how often the class is the plain scan's and how often it is refused.
+Makes every kind of picture of scans that the folds' first model never saw, and prints as JSON how
+often the class is the plain scan's and how often it is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from serve.classifier import BrainTumorClassifier, Prediction
-from serve.crop import apply, find_head
 from serve.names import LABELS
 from serve.sheet import find_panels
 from serve.turned import looks_turned
@@ -79,7 +78,7 @@ def measure(scans: Scans, seed: int, window: Page) -> dict[str, object]:
     rng = np.random.default_rng(seed)
     figures: dict[str, object] = {}
     for kind, make in makers(scans, rng, window):
-        seen = answers(classifier, [cropped(make(scan)) for scan in scans])
+        seen = answers(classifier, [make(scan) for scan in scans])
         pairs = list(zip(seen, plain, strict=True))
         figures[kind] = {
             "same_class": sum(a.label == b.label for a, b in pairs) / len(pairs),
@@ -143,12 +142,6 @@ def makers(scans: Scans, rng: np.random.Generator, window: Page) -> Iterator[tup
     yield "borders 10 to 60 %", border
     yield "viewer", viewer
     yield "photograph of a screen", lambda scan: photograph(scan, rng)
-
-
-def cropped(picture: Image.Image) -> Image.Image:
-    pixels = np.asarray(picture)
-    crop = find_head(pixels)
-    return picture if crop is None else Image.fromarray(apply(pixels, crop))
 
 
 if __name__ == "__main__":

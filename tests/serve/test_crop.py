@@ -13,7 +13,7 @@ from serve.crop import Crop, apply, find_head
 from serve.sheet import find_panels
 from serve.turned import looks_turned, may_be_turned, turned_views
 from tests.conftest import BR35H, DATASET, SHARED, needs_dataset
-from tests.serve.crop_figures import cropped, unseen
+from tests.serve.crop_figures import unseen
 from tests.serve.crop_pictures import (
     SURROUNDS,
     WINDOW,
@@ -122,7 +122,7 @@ def test_answers_stay_in_a_viewer(classifier, unseen_scans, plain, browser):
 
 
 def _stay(classifier, pictures, plain, kind):
-    answers = classifier.predict([cropped(picture) for picture in pictures])
+    answers = classifier.predict(pictures)
     same = [answer.label == label for answer, label in zip(answers, plain, strict=True)]
     assert sum(same) >= (0.7 if kind == "photograph" else 0.8) * len(same)
     assert sum(not answer.brain_mri for answer in answers) <= 0.1 * len(answers)
