@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
@@ -102,13 +102,11 @@ def _decode(looker: Looker, one: Found) -> Decoded:
     """A picture as the network sees it; a series, and a sheet's panels, as they are."""
     if isinstance(one, InvalidImageError) or len(one) != 1:
         return one
-    for part in one:
-        if isinstance(part, InvalidImageError):
-            return part
-        sheet = sheet_of(one, part) if looker.crop else None
-        warnings = (*one.warnings, *part.warnings)
-        return sheet or looker.view(replace(part, name=one.name, warnings=warnings))
-    return InvalidImageError(one.name, f"nothing to classify: {', '.join(one.skipped)}")
+    try:
+        picture = one.only()
+    except InvalidImageError as error:
+        return error
+    return (sheet_of(one, picture) if looker.crop else None) or looker.view(picture)
 
 
 def _answer_whole(looker: Looker, series: Series, batch_size: int) -> Answered:

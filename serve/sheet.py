@@ -68,11 +68,14 @@ def find_panels(pixels: np.ndarray) -> list[Box]:
 
 
 def unfolded(series: Series) -> Series:
-    """The series, or the panels where it is a single picture that is a sheet."""
+    """The series, or the panels where it is a single picture that is a sheet.
+
+    Raises:
+        InvalidImageError: a single picture cannot be read.
+    """
     if len(series) != 1:
         return series
-    picture = next(iter(series), None)
-    return (isinstance(picture, Slice) and sheet_of(series, picture)) or series
+    return sheet_of(series, series.only()) or series
 
 
 def sheet_of(series: Series, picture: Slice) -> Series | None:
@@ -80,7 +83,7 @@ def sheet_of(series: Series, picture: Slice) -> Series | None:
 
     Args:
         series: the picture's, which is decoded once more for each iteration.
-        picture: its only slice.
+        picture: its only slice, as `Series.only` gives it.
     """
     panels = len(find_panels(picture.pixels))
     if not panels:
@@ -93,8 +96,7 @@ def sheet_of(series: Series, picture: Slice) -> Series | None:
             else:
                 yield from panels_of(replace(part, name=series.name))
 
-    warnings = (*series.warnings, *picture.warnings)
-    return Series(series.name, "sheet", panels, read, warnings)
+    return Series(series.name, "sheet", panels, read, picture.warnings)
 
 
 def panels_of(picture: Slice) -> list[Slice]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict
 
 import gradio as gr
 from gradio.data_classes import FileData
@@ -14,13 +14,12 @@ from ..classifier import Prediction
 from ..formats.raster import InvalidImageError
 from ..overlay import overlay
 from . import words as text
-from .analysis import Analyser, Analysis
+from .analysis import Analyser, SeriesAnalysis
 from .uploads import received, received_all, refused
 
 PREDICTED = "predicted"
 EXAMPLE = FileData(path="scan.jpg", orig_name="scan.jpg").model_dump()  # of the documentation
 
-One = TypeVar("One", Prediction, Analysis)
 File = dict[str, Any]  # Gradio's FileData: path, orig_name and more
 
 
@@ -77,7 +76,9 @@ def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
         (found,) = analyser.predict_all([received(scan)], lambda _: None, crop)
         if isinstance(found, InvalidImageError):
             raise found
-        return _answer(_only(found))
+        if len(found) > 1:
+            raise _several(len(found))
+        return _answer(found[0])
 
     def explain(
         scan: File, label: str = PREDICTED, crop: bool = True
@@ -91,7 +92,9 @@ def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
         known = (PREDICTED, *analyser.classifier.labels)
         if label not in known:
             raise refused(f"label must be one of {', '.join(known)}.")
-        found = _only(analyser.analyse(received(scan), crop))
+        found = analyser.analyse(received(scan), crop)
+        if isinstance(found, SeriesAnalysis):
+            raise _several(len(found.answer.slices))
         maps = {name: one.tolist() for name, one in found.maps.items()}
         result = Explained(answer=_answer(found.prediction), engine=found.engine, maps=maps or None)
         shown = found.prediction.label if label == PREDICTED else label
@@ -100,7 +103,7 @@ def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
         return result, overlay(found.scan, found.maps[shown], crop=found.crop)
 
     def predict_batch(scans: list[File], crop: bool = True) -> list[Answer | Failure]:
-        """Classify several pictures, and every panel of a sheet of slices.
+        """Classify several pictures, and every slice of a sheet, a stack or a volume.
 
         A bad file gets its reason, the others their answers.
         """
@@ -134,16 +137,8 @@ def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
             call.click(function, inputs, outputs, preprocess=False, **queue)
 
 
-def _only(answers: list[One]) -> One:
-    """The answer for a picture.
-
-    Raises:
-        gradio.Error: it is a sheet of several.
-    """
-    if len(answers) > 1:
-        reason = f"It looks like a sheet of {len(answers)} slices: /predict_batch answers each."
-        raise refused(reason)
-    return answers[0]
+def _several(slices: int) -> gr.Error:
+    return refused(f"It holds {slices} slices, not one: /predict_batch answers each.")
 
 
 def _answer(prediction: Prediction) -> Answer:

@@ -15,7 +15,9 @@ from ..classifier import Prediction
 from ..crop import Crop
 from ..measures import percent
 from ..names import INTENDED_USE, LABELS, NOTUMOR
+from ..outputs import summary
 from ..overlay import INFERNO, framed, heat_layer, overlay
+from ..series import SeriesPrediction
 from ..track_record import TrackRecord
 from . import words as text
 from .analysis import Analysis
@@ -24,7 +26,7 @@ from .uploads import MAX_BYTES, MOST_FILES
 SCAN_SIZE = 800  # pixels, the longer side of the scan as it is shown
 HEAT_SIZE = 320  # of the map over it: it is smooth, the browser stretches it
 THUMBNAIL_SIZE = 112
-PANEL_SIZE = 240
+SLICE_SIZE = 400
 OPACITY = 0.6  # of the map, until the visitor says otherwise
 
 DISCLAIMER = f'<p class="disclaimer" role="note"><strong>{escape(INTENDED_USE)}</strong></p>'
@@ -105,7 +107,7 @@ def refusal(prediction: Prediction, threshold: float) -> str:
     return (
         '<section class="answer refused" role="alert">'
         f'<p class="file">{escape(prediction.path)}</p><h2>{text.NO_MRI}</h2>'
-        f"{_warnings(prediction)}<p>{text.NO_MRI_REASON}</p>"
+        f"{_warnings(prediction.warnings)}<p>{text.NO_MRI_REASON}</p>"
         f"<p>If it is one, perhaps:</p><ul>{causes}</ul>"
         f'<p class="small">Difference from the scans that the model knows: '
         f"{prediction.ood_score:.1f}; nearly all slices of brain MRI stay below "
@@ -121,7 +123,7 @@ def answer(prediction: Prediction, record: TrackRecord, metrics: dict[str, Any])
         f'<p class="file">{escape(prediction.path)}</p>'
         f"<h2>{text.heading(prediction)}</h2>"
         f'<p class="confidence"><strong>{percent(prediction.confidence or 0)}</strong> '
-        f"confidence, calibrated</p>{_warnings(prediction)}{_bars(prediction)}"
+        f"confidence, calibrated</p>{_warnings(prediction.warnings)}{_bars(prediction)}"
         f'<p class="record">{text.what_it_rests_on(prediction, record, metrics)}</p></section>'
     )
 
@@ -134,31 +136,34 @@ def refused_picture(analysis: Analysis) -> str:
     )
 
 
-def sheet(name: str, analyses: Sequence[Analysis]) -> str:
-    """The answer for every panel of a sheet, in the order of reading."""
+def series(found: SeriesPrediction) -> str:
+    """The answers for a sheet, a stack or a volume: together, and slice by slice."""
+    kind = "sheet" if found.kind == "sheet" else "series"
     rows = "".join(
-        f'<tr class="{"refused" if one.prediction.label is None else ""}">'
-        f'<th scope="row">{number}</th><td>{text.heading(one.prediction)}</td>'
-        f"<td>{percent(one.prediction.confidence) if one.prediction.confidence else ''}</td></tr>"
-        for number, one in enumerate(analyses, 1)
+        f'<tr class="{"refused" if one.label is None else ""}"><th scope="row">{index}</th>'
+        f"<td>{text.heading(one)}</td>"
+        f"<td>{percent(one.confidence) if one.confidence else ''}</td></tr>"
+        for index, one in zip(found.indices, found.slices, strict=True)
     )
     head = "".join(f'<th scope="col">{word}</th>' for word in ("Slice", "Class", "Confidence"))
+    pooled = f"<p>{text.POOLED}</p>" if found.tumour is not None else ""
     return (
-        f'<section class="answer files"><p class="file">{escape(name)}</p>'
-        f"<h2>A sheet of {len(analyses)} slices</h2>"
+        f'<section class="answer files"><p class="file">{escape(found.name)}</p>'
+        f"<h2>A {kind} of {len(found.slices)} slices</h2><p>{escape(summary(found))}.</p>"
+        f"{pooled}{_warnings([*found.warnings, *found.errors])}"
         '<div class="scroll" tabindex="0" role="region" aria-label="Answers">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
 
 
-def panels(analyses: Sequence[Analysis]) -> str:
-    """Every panel of a sheet under the map of its class, as `sheet` numbers them."""
+def slices(shown: Sequence[Analysis]) -> str:
+    """Slices of a series, each under the map of its class."""
     figures = "".join(
-        f'<figure><img src="{_data_url(_panel(one))}" alt="Slice {number}"><figcaption>{number}: '
-        f"{text.heading(one.prediction)}</figcaption></figure>"
-        for number, one in enumerate(analyses, 1)
+        f'<figure><img src="{_data_url(_under_map(one))}" alt="Slice {one.index}"><figcaption>'
+        f"{one.index}: {text.heading(one.prediction)}</figcaption></figure>"
+        for one in shown
     )
-    return f'<section id="evidence"><div class="viewer panels">{figures}</div></section>'
+    return f'<section id="evidence"><div class="viewer slices">{figures}</div></section>'
 
 
 def viewer(analysis: Analysis, metrics: dict[str, Any]) -> str:
@@ -250,16 +255,16 @@ def _shown(analysis: Analysis, longest: int) -> tuple[Image.Image, Crop | None]:
     return framed(scan, crop), crop
 
 
-def _panel(one: Analysis) -> Image.Image:
-    """A panel under its class's map, but for "no tumour", of which none is shown."""
+def _under_map(one: Analysis) -> Image.Image:
+    """A slice under its class's map, but for "no tumour", of which none is shown."""
     label = one.prediction.label
     if label not in one.maps or label == LABELS[NOTUMOR]:
-        return _fit(one.scan, PANEL_SIZE)
-    return _fit(overlay(one.scan, one.maps[label], crop=one.crop), PANEL_SIZE)
+        return _fit(one.scan, SLICE_SIZE)
+    return _fit(overlay(one.scan, one.maps[label], crop=one.crop), SLICE_SIZE)
 
 
-def _warnings(prediction: Prediction) -> str:
-    lines = "".join(f"<li>{escape(one)}</li>" for one in prediction.warnings)
+def _warnings(warnings: Sequence[str]) -> str:
+    lines = "".join(f"<li>{escape(one)}</li>" for one in warnings)
     return f'<ul class="warnings">{lines}</ul>' if lines else ""
 
 

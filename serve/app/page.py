@@ -23,7 +23,7 @@ from ..metrics import read_metrics
 from ..trained_on import read_trained_on
 from . import html
 from . import words as text
-from .analysis import Analyser
+from .analysis import Analyser, SeriesAnalysis
 from .endpoints import add_endpoints
 from .guarded import GuardedBlocks
 from .server import serve
@@ -101,11 +101,11 @@ def _classify_tab(analyser: Analyser, metrics: dict[str, Any]) -> None:
 
     def answer_to(upload: Upload, event: gr.EventData) -> Outputs:
         try:
-            found, *others = analyser.analyse(upload, _crop(event))
+            found = analyser.analyse(upload, _crop(event))
         except InvalidImageError as error:
             return html.error(str(error)), html.NO_PICTURES
-        if others:
-            return html.sheet(upload.name, [found, *others]), html.panels([found, *others])
+        if isinstance(found, SeriesAnalysis):
+            return html.series(found.answer), html.slices(found.shown)
         if not found.prediction.brain_mri:
             return html.refusal(found.prediction, threshold), html.refused_picture(found)
         return html.answer(found.prediction, record, metrics), html.viewer(found, metrics)

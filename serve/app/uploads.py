@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from ..formats.raster import InvalidImageError, load_slice
-from ..formats.slices import Slice
+from ..formats.scans import File, InvalidImageError, Series
+from ..series import one_series
 
 FOLDER = "uploads"  # below the folder that the app works in: no reply says where that is
 MAX_BYTES = 10 * 2**20
@@ -26,11 +26,11 @@ class Upload:
     name: str  # as the visitor calls it; never a path of the server
     path: Path
 
-    def picture(self) -> Slice:
-        """The decoded picture: see `serve.formats.raster.load_image`.
+    def series(self) -> Series:
+        """What it holds, not yet decoded: a picture, a stack, a volume.
 
         Raises:
-            InvalidImageError: it is no picture that can be read here.
+            InvalidImageError: it is nothing that can be read here.
         """
         try:
             if self.path.stat().st_size > MAX_BYTES:
@@ -40,7 +40,7 @@ class Upload:
             raise InvalidImageError(
                 self.name, "it is not here any more: please send it again"
             ) from None
-        return replace(load_slice(content, self.name), name=self.name)
+        return one_series(File(self.name, content))
 
 
 def refused(reason: str) -> gr.Error:

@@ -26,6 +26,10 @@ CLASSES = {
 }
 ENGINES = {"keras": "Grad-CAM, drawn by Keras", "onnx": "Grad-CAM, drawn by ONNX Runtime"}
 CROP = "Cut off what lies around the scan, and take a sheet of slices apart"
+POOLED = (
+    "The probability of any tumour is the highest mean over three neighbouring slices: one slice "
+    "alone alarms little."
+)
 FRAMED = "Scan; the model has seen what is within the frame"
 STARRED = "* The model has learnt from this very scan, so of course it knows it."
 NO_MAP = (

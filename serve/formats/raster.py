@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -240,11 +239,7 @@ def _only_slice(source: str | Path | bytes, name: str) -> Slice:
         series.append(one)
     if len(series) != 1 or len(series[0]) != 1:
         raise _stack(sum(map(len, series)))
-    for part in series[0]:
-        if isinstance(part, InvalidImageError):
-            raise part
-        return replace(part, warnings=(*series[0].warnings, *part.warnings))
-    raise InvalidImageError(name, f"nothing to classify: {', '.join(series[0].skipped)}")
+    return series[0].only()
 
 
 def _stack(slices: int) -> InvalidImageError:

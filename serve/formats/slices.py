@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
@@ -88,6 +88,19 @@ class Series:
 
     def __len__(self) -> int:
         return self.length
+
+    def only(self) -> Slice:
+        """The slice of a series of one, under the name and with the warnings of the series.
+
+        Raises:
+            InvalidImageError: it cannot be read, or was skipped.
+        """
+        for part in self:
+            if isinstance(part, InvalidImageError):
+                raise part
+            return replace(part, name=self.name, warnings=(*self.warnings, *part.warnings))
+        reasons = ", ".join(self.skipped)
+        raise InvalidImageError(self.name, f"nothing to classify: {reasons}")
 
     def __iter__(self) -> Iterator[Slice | InvalidImageError]:
         self.skipped.clear()

@@ -58,14 +58,32 @@ def test_a_sheet_is_shown_panel_by_panel(open_page, film, scans):
     page.set_input_files(SCAN_BOX, film)
     page.get_by_role("heading", name="A sheet of 8 slices").wait_for()
     rows = [row.inner_text() for row in page.locator("#answer tbody tr").all()]
-    assert len(rows) == page.locator(".panels figure").count() == len(scans)
-    for number, (row, scan) in enumerate(zip(rows, scans, strict=True), 1):
+    assert len(rows) == page.locator(".slices figure").count() == len(scans)
+    for number, (row, scan) in enumerate(zip(rows, scans, strict=True)):
         assert row.split("\t")[0] == str(number)
         assert CLASSES[label_of(scan)].removesuffix(" found").lower() in row.lower()
     page.get_by_role("tab", name="Several files").click()
     page.set_input_files(FILES_BOX, [film, scans[0]])
     page.get_by_text("2 of 2 files answered").wait_for()
     assert page.locator("#answers tbody tr").count() == len(scans) + 1
+
+
+def test_a_stack_and_a_volume_are_answered_slice_by_slice(open_page, scans, tmp_path):
+    nibabel = pytest.importorskip("nibabel", reason="needs nibabel")
+    grey = [Image.open(scan).convert("L").resize((128, 128)) for scan in scans[2:6]]
+    grey[0].save(tmp_path / "stack.tif", save_all=True, append_images=grey[1:])
+    voxels = np.stack([np.asarray(one).T[::-1, ::-1] for one in grey], axis=2).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1, 1, 4, 1])), tmp_path / "volume.nii.gz")
+    page = open_page()
+    for name in ("stack.tif", "volume.nii.gz"):
+        page.set_input_files(SCAN_BOX, tmp_path / name)
+        page.locator("#answer section", has_text=name).wait_for()
+        assert page.locator(".answer h2").inner_text() == "A series of 4 slices"
+        rows = [row.inner_text().split("\t")[1] for row in page.locator("#answer tbody tr").all()]
+        for row, scan in zip(rows, scans[2:6], strict=True):
+            assert CLASSES[label_of(scan)].removesuffix(" found").lower() in row.lower()
+        assert "any tumour" in page.locator(".answer").inner_text()
+        assert 1 <= page.locator(".slices figure").count() <= 3
 
 
 def test_endpoints_say_what_was_seen(client, page_of_a_book, scans):
@@ -86,7 +104,7 @@ def test_endpoints_say_what_was_seen(client, page_of_a_book, scans):
 
 def test_endpoints_take_a_sheet_apart(client, film, scans):
     for endpoint in ("/predict", "/explain"):
-        with pytest.raises(AppError, match="sheet of 8 slices: /predict_batch"):
+        with pytest.raises(AppError, match="8 slices, not one: /predict_batch"):
             client.predict(handle_file(film), api_name=endpoint)
     answers = client.predict([handle_file(film)], api_name="/predict_batch")
     assert [one["label"] for one in answers] == [label_of(scan) for scan in scans]
