@@ -135,7 +135,8 @@ class Report:
 
     def _picture(self, part: Slice, answer: Prediction, cams: np.ndarray, numbered: bool) -> str:
         scan, crop = Image.fromarray(part.pixels), in_slice(answer.crop, part)
-        caption = f"Slice {part.index}" if numbered else "Scan"
+        caption = words.FRAMED if crop else "Scan"
+        caption = f"Slice {part.index}" if numbered else caption
         figures = _figure(_small(framed(scan, crop) if crop else scan), caption)
         if answer.label is not None:
             drawn = overlay(scan, cams[self._labels.index(answer.label)], crop=crop)
