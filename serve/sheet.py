@@ -9,9 +9,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from .boxes import Box, opened, reduced
+from .boxes import Box, opened, reduced, ring
 from .formats.errors import InvalidImageError
 from .formats.slices import Series, Slice
+from .surround import strips
 
 LONGEST = 768  # pixels, a side of the reduced copy at most
 INK = 24  # grey levels from the gutters' from which a pixel belongs to a panel
@@ -19,6 +20,8 @@ QUIET = 0.03  # share of a line that is ink at most where it runs in a gutter
 LEAST = 0.06  # of the picture's side, a panel's head
 ALIKE = 0.55  # of the median panel's, the smallest head's width or height
 EVEN = 0.25  # of the distance between neighbours, how far it may be from the median one
+GAP = 0.03  # of the side, between the parts of one head at most
+ENOUGH = 0.6  # of the picture, what is left of it without tool bars and side panels
 FULL = 0.12  # share of a panel that its head fills at least
 SHAPES = (0.45, 2.2)  # width / height of a panel
 
@@ -38,33 +41,42 @@ def find_panels(pixels: np.ndarray) -> list[Box]:
     """
     copy, factor = reduced(pixels, LONGEST)
     levels = copy.max(axis=2).astype(np.int32)
-    ink = _ink(levels)
+    height, width = pixels.shape[:2]
+    whole = (0, 0, levels.shape[1], levels.shape[0])
+    for left, top, right, bottom in dict.fromkeys((whole, strips(levels, whole))):
+        part = levels[top:bottom, left:right]
+        if part.size < ENOUGH * levels.size:
+            continue
+        for ground in dict.fromkeys((int(np.bincount(ring(part)).argmax()), 0)):
+            # Without lines and thin text.
+            if found := _grid(opened(np.abs(part - ground) > INK)):
+                boxes = [(x + left, y + top, x2 + left, y2 + top) for x, y, x2, y2 in found]
+                return [_in_pixels(box, factor, width, height) for box in boxes]
+    return []
+
+
+def _in_pixels(box: Box, factor: int, width: int, height: int) -> Box:
+    left, top, right, bottom = (edge * factor for edge in box)
+    return left, top, min(right, width), min(bottom, height)
+
+
+def _grid(ink: np.ndarray) -> list[Box]:
+    """The panels in a reduced copy; `ink` is what differs from the gutters, bool (h, w)."""
     rows = _bands(ink, 1)
     if not rows:
         return []
-    kept = np.concatenate([ink[top:bottom] for top, bottom in rows])
-    columns = _bands(kept, 0)
+    columns = _bands(np.concatenate([ink[top:bottom] for top, bottom in rows]), 0)
     if len(rows) * len(columns) < 2:
         return []
     across, down = _cells(columns, ink.shape[1]), _cells(rows, ink.shape[0])
     shapes = [(x[1] - x[0]) / (y[1] - y[0]) for x in across for y in down]
     if not all(SHAPES[0] < shape < SHAPES[1] for shape in shapes):
         return []
-    cells = [(x, y) for y in down for x in across]
-    full = [bool(ink[y[0] : y[1], x[0] : x[1]].mean() >= FULL) for x, y in cells]
+    cells = [(x[0], y[0], x[1], y[1]) for y in down for x in across]
+    full = [bool(ink[y:bottom, x:right].mean() >= FULL) for x, y, right, bottom in cells]
     if not all(full[: sum(full)]) or sum(full) <= len(full) - len(columns) or sum(full) < 2:
         return []
-    height, width = pixels.shape[:2]
-    return [
-        (
-            x[0] * factor,
-            y[0] * factor,
-            min(x[1] * factor, width),
-            min(y[1] * factor, height),
-        )
-        for (x, y), one in zip(cells, full, strict=True)
-        if one
-    ]
+    return cells[: sum(full)]
 
 
 def unfolded(series: Series) -> Series:
@@ -113,28 +125,36 @@ def panels_of(picture: Slice) -> list[Slice]:
     ]
 
 
-def _ink(levels: np.ndarray) -> np.ndarray:
-    """What differs from the gutters, without lines and thin text, bool (h, w)."""
-    ring = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
-    return opened(np.abs(levels - np.bincount(ring).argmax()) > INK)
-
-
 def _bands(ink: np.ndarray, axis: int) -> list[tuple[int, int]]:
-    """The rows (axis 1) or columns (axis 0) of panels; none where they are uneven."""
+    """The rows (axis 1) or columns (axis 0) of panels; none where they are uneven.
+
+    A head may fall into parts, and a tool bar or a side panel may come first or last.
+    """
     busy = ink.mean(axis=axis) > QUIET
     edges = np.diff(np.pad(busy, 1).astype(np.int8))
     starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    large = ends - starts >= LEAST * len(busy)
-    starts, ends = starts[large], ends[large]
-    if not len(starts):
-        return []
-    sizes = ends - starts
+    wholes = []
+    for gap in (0.0, GAP):
+        apart = starts[1:] - ends[:-1] >= gap * len(busy)
+        first, last = np.append(True, apart), np.append(apart, True)
+        found = np.stack([starts[first[: len(starts)]], ends[last[: len(ends)]]], axis=1)
+        wholes.append(found[found[:, 1] - found[:, 0] >= LEAST * len(busy)])
+    for part in (slice(None), slice(1, None), slice(-1), slice(1, -1)):
+        for bands in (whole[part] for whole in wholes):
+            if len(bands) and _even(bands):
+                return [(int(start), int(end)) for start, end in bands]
+    return []
+
+
+def _even(bands: np.ndarray) -> bool:
+    """Whether bands are alike in size and evenly spaced."""
+    sizes = bands[:, 1] - bands[:, 0]
     if sizes.min() < ALIKE * np.median(sizes):
-        return []
-    pitches = np.diff(starts + ends) / 2
-    if len(pitches) and np.abs(pitches - np.median(pitches)).max() > EVEN * np.median(pitches):
-        return []
-    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+        return False
+    pitches = np.diff(bands.sum(axis=1)) / 2
+    return not len(pitches) or bool(
+        np.abs(pitches - np.median(pitches)).max() <= EVEN * np.median(pitches)
+    )
 
 
 def _cells(bands: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:

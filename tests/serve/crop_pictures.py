@@ -148,6 +148,27 @@ def photograph(scan: Image.Image, rng: np.random.Generator) -> Image.Image:
     return _compressed(blurred, 80)
 
 
+def tiles(scans: Sequence[Image.Image], columns: int, bar: int, panel: int) -> Image.Image:
+    """A viewer that shows several scans, below a tool bar and beside a panel with thumbnails."""
+    width, height = WINDOW["width"], WINDOW["height"]
+    picture = Image.new("RGB", (width, height), "#2b2b33")
+    draw = ImageDraw.Draw(picture)
+    rows = len(scans) // columns
+    across, down = (width - panel) // columns, (height - bar) // rows
+    side = round(0.85 * min(across, down))
+    for k, scan in enumerate(scans):
+        x, y = panel + k % columns * across, bar + k // columns * down
+        draw.rectangle((x, y, x + across - 1, y + down - 1), "black")
+        picture.paste(scan.resize((side, side)), (x + (across - side) // 2, y + (down - side) // 2))
+        draw.text((x + 6, y + 6), WORDS[k % len(WORDS)], "white")
+        draw.text((x + 6, y + down - 18), "Se 3 Im 12", "white")
+    for k in range(12 * (bar > 0)):
+        draw.rectangle((panel + 10 + 40 * k, 8, panel + 34 + 40 * k, bar - 8), "#777")
+    for k in range(5 * (panel > 0)):
+        draw.rectangle((20, 60 + 120 * k, panel - 20, 160 + 120 * k), "#555")
+    return picture
+
+
 def sheet(
     scans: Sequence[Image.Image],
     columns: int,

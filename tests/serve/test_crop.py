@@ -22,6 +22,7 @@ from tests.serve.crop_pictures import (
     photograph,
     screenshot,
     sheet,
+    tiles,
     viewer_page,
 )
 
@@ -153,6 +154,19 @@ def test_sheets(examples, count, columns, colour):
             for k in range(count)
         ]
         assert np.abs(np.array(middles) - expected).max() <= 45
+
+
+@pytest.mark.parametrize(("count", "columns"), [(2, 2), (4, 2), (6, 3), (12, 4)])
+@pytest.mark.parametrize(("bar", "panel"), [(0, 0), (40, 0), (40, 160)])
+def test_viewers_that_show_several_scans(examples, count, columns, bar, panel):
+    scans = [examples[k % len(examples)] for k in range(count)]
+    panels = find_panels(np.asarray(tiles(scans, columns, bar, panel)))
+    assert len(panels) == count
+    across, down = (1280 - panel) / columns, (800 - bar) / (count // columns)
+    for k, (left, top, right, bottom) in enumerate(panels):
+        middle = panel + (k % columns + 0.5) * across, bar + (k // columns + 0.5) * down
+        assert left < middle[0] < right
+        assert top < middle[1] < bottom
 
 
 def test_one_scan_in_a_border_is_no_sheet(examples):
