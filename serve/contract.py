@@ -173,10 +173,7 @@ def _number(name: str, text: str, above: float = -math.inf) -> float:
 
 
 def _track_record(text: str) -> TrackRecord:
-    try:
-        record = read_track_record(text)
-    except (OverflowError, RecursionError):
-        raise UserError("no track record") from None
+    record = read_track_record(text)
     for bins in record.groups.values():
         bounds = [bound for one in bins for bound in (one.high, one.low)]
         ordered = bounds == sorted(bounds, reverse=True)

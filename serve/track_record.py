@@ -16,6 +16,7 @@ from .measures import in_100, percent
 
 PATIENTS, HOSPITALS = "patients", "hospitals"
 GROUPS = (PATIENTS, HOSPITALS)  # patients never seen of the own collection, other hospitals' scans
+MOST = 10**12  # answers that a bin may hold
 FEWEST = 100  # answers that a bin must hold for its share to be worth quoting
 ENOUGH = 0.8  # an answer is unsure where the share of right ones may be lower than this
 Z = 1.959964  # of a 95 % interval
@@ -83,10 +84,10 @@ def read_track_record(text: str) -> TrackRecord:
             ]
             for group, bins in json.loads(text).items()
         }
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise UserError(f"no track record ({error})") from None
     bins = [b for own in groups.values() for b in own]
-    if not groups.keys() <= set(GROUPS) or any(not 0 <= b.right <= b.answers for b in bins):
+    if not groups.keys() <= set(GROUPS) or any(not 0 <= b.right <= b.answers <= MOST for b in bins):
         raise UserError("no track record")
     return TrackRecord(groups)
 

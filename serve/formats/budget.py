@@ -15,6 +15,7 @@ from threading import Condition
 from PIL import Image, JpegImagePlugin, _imaging
 
 from .errors import InvalidImageError
+from .quiet import without_warnings
 
 MAX_PIXELS = 89_478_485  # Pillow's own bound against decompression bombs
 MAX_UPLOAD_PIXELS = 25_000_000  # of what a stranger sends
@@ -91,6 +92,19 @@ def check_size(image: Image.Image) -> None:
         size = f"{image.width}x{image.height}"
         within = "" if math.prod(image.size) > most else ", with its tiles,"
         raise InvalidImageError("", f"{size}{within} is over the limit of {most:,} pixels")
+
+
+@without_warnings()
+def seek(image: Image.Image, frame: int) -> None:
+    """Go to a frame, for which an animation's earlier ones are decoded.
+
+    Raises:
+        InvalidImageError: they have too many pixels.
+        Exception: whatever the decoder raises.
+    """
+    check_size(image)
+    with room((_buffer(image) + _stored(image)) * math.prod(image.size)):
+        image.seek(frame)
 
 
 @contextmanager

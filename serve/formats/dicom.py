@@ -6,18 +6,19 @@ reaches anyone.
 
 from __future__ import annotations
 
+import io
 import logging
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from .dicom_words import is_localizer, warnings_about
 from .errors import InvalidImageError
+from .quiet import without_warnings
 from .slices import File
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ INSTALL = "to read DICOM: pip install pydicom pylibjpeg pylibjpeg-libjpeg pylibj
 DAMAGED = "it is damaged, or not the DICOM that it claims to be"
 DIRECTORY = "1.2.840.10008.1.3.10"
 LOGGERS = ("pydicom", "pylibjpeg", "libjpeg", "openjpeg", "gdcm")
+DEFLATED = "1.2.840.10008.1.2.1.99"
 MAX_FRAMES = 100_000
+ITEM = 8  # bytes that a compressed frame takes, however small
 
 SEQUENCE = (
     *("Modality", "BodyPartExamined", "ImageType", "BurnedInAnnotation", "SeriesDescription"),
@@ -93,8 +96,15 @@ def find_images(file: File) -> list[Frame] | Literal["directory"] | None:
             return "directory"
         if not header.get("Rows") or not header.get("Columns"):
             return None
-        frames = min(max(1, int(header.get("NumberOfFrames") or 1)), MAX_FRAMES)
-        return [_frame(file, header, number, frames) for number in range(frames)]
+        frames = max(1, int(header.get("NumberOfFrames") or 1))
+        if frames > 1 and frames > _most_frames(header, content):
+            raise InvalidImageError("", "the file ends too early for the frames that it announces")
+        own = min(frames, len(header.get("PerFrameFunctionalGroupsSequence") or []))
+        found = [_frame(file, header, number, frames) for number in range(own)]
+        if own < frames:
+            like = _frame(file, header, own, frames)
+            found += [replace(like, number=number) for number in range(own, frames)]
+        return found
 
 
 def files_of_directory(file: File) -> Iterator[File]:
@@ -164,8 +174,7 @@ def private() -> Iterator[None]:
     """Within the block pydicom is silent, and what it raises becomes an InvalidImageError that
     quotes nothing of the file."""
     reason = ""
-    with _alone, warnings.catch_warnings(), _no_log():
-        warnings.simplefilter("ignore")
+    with _alone, without_warnings(), _no_log():
         try:
             yield
         except (InvalidImageError, OSError):
@@ -187,6 +196,17 @@ def _no_log() -> Iterator[None]:
     finally:
         for logger, disabled in zip(loggers, kept, strict=True):
             logger.disabled = disabled
+
+
+def _most_frames(header: Dataset, content: BinaryIO) -> int:
+    """Of how many frames a file has room, at the most."""
+    syntax = header.file_meta.get("TransferSyntaxUID")
+    if syntax == DEFLATED:
+        return MAX_FRAMES
+    size = content.seek(0, io.SEEK_END)
+    stored = int(header.Rows) * int(header.Columns) * int(header.get("BitsAllocated") or 8) // 8
+    compressed = syntax is not None and syntax.is_transfer_syntax and syntax.is_compressed
+    return min(MAX_FRAMES, size // (ITEM if compressed else max(1, stored)))
 
 
 def _frame(file: File, header: Dataset, number: int, frames: int) -> Frame:

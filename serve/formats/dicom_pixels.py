@@ -43,6 +43,7 @@ class Pixels:
             return _upright(_plane(self._dataset, frame), frame)
 
 
+@np.errstate(all="ignore")  # a damaged header may hold any number
 def affine_of(frame: Frame, step: np.ndarray | None = None) -> np.ndarray | None:
     """From column, row and slice to millimetres right, anterior and superior, float (4, 4).
 

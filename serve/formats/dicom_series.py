@@ -71,6 +71,7 @@ def _plane(pixels: Pixels, frames: Sequence[Frame], index: int) -> Plane:
     return pixels.plane(frames[index])
 
 
+@np.errstate(all="ignore")  # here and below: a damaged header may hold any number
 def _placed(frames: Iterable[Frame]) -> list[list[Frame]]:
     """Slices by their place: right to left, back to front or below to above, as they were taken.
 
@@ -103,6 +104,7 @@ def _without_copies(frames: list[Frame]) -> list[Frame]:
     return list(unique.values())
 
 
+@np.errstate(all="ignore")
 def _space(frames: Sequence[Frame]) -> Space | None:
     """The voxels of evenly spaced slices of one size and direction, and else None."""
     if len({(frame.shape, frame.spacing, frame.orientation) for frame in frames}) != 1:

@@ -11,6 +11,7 @@ BRIGHT = 99.5  # percentile of what is not background
 HEADROOM = 2.5  # times as bright are letters; of 351 scans the brightest pixel reached 2.2
 NEAR = 0.1  # of the range: a single pixel that stands out by less is no outlier
 PALE, DIFFERENT = 160, 20  # grey levels of a negative's background, and how much darker its head
+HUGE = 1e30  # of larger floats, differences and means may overflow
 FEW = 1e-3  # of the pixels: more than these at the top are no hot pixels
 
 
@@ -35,6 +36,8 @@ def to_8_bit(values: np.ndarray) -> np.ndarray:
         raise InvalidImageError("", f"pixels of type {values.dtype} are not grey levels")
     if not np.isfinite(values).all():
         raise InvalidImageError("", "it has pixels that are not finite numbers")
+    if values.dtype.kind == "f" and float(most := np.abs(values).max()) > HUGE:
+        values = values / most  # lest their differences are no numbers
     low, high = grey_range(values)
     if low == high == 0:
         return np.zeros(values.shape, np.uint8)  # black on every scale
@@ -44,10 +47,15 @@ def to_8_bit(values: np.ndarray) -> np.ndarray:
 
 
 def windowed(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Levels from `low` to `high` -> uint8 from 0 to 255; what lies outside is cut off."""
+    """Levels from `low` to `high` -> uint8 from 0 to 255; what lies outside is cut off, what is
+    no number is 0."""
     wide = np.dtype(np.float64 if values.dtype.itemsize > 2 else np.float32)
-    scaled = np.subtract(values, low, dtype=wide) * wide.type(255 / (high - low))
-    return np.rint(np.clip(scaled, 0, 255, out=scaled), out=scaled).astype(np.uint8)
+    with np.errstate(all="ignore"):
+        scaled = np.subtract(values, low, dtype=wide) * wide.type(255 / (high - low))
+    np.rint(np.clip(scaled, 0, 255, out=scaled), out=scaled)
+    if values.dtype.kind == "f":
+        np.nan_to_num(scaled, copy=False)
+    return scaled.astype(np.uint8)
 
 
 def grey_range(values: np.ndarray) -> tuple[float, float]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DIRECTIONS = {"axial": AXIAL, "coronal": CORONAL, "sagittal": SAGITTAL}
 INSTALL = "to read NIfTI: pip install nibabel"
 MAX_BYTES = 2**30  # of one volume
+LONGEST = 2**15 - 1  # voxels of an axis, as NIfTI-1 has them
 CHUNK = 2**24  # bytes that are read at once
 
 
@@ -77,8 +78,9 @@ def _plane(space: Space, voxels: np.ndarray, slope: float, intercept: float, ind
     if levels.dtype.names:  # colours
         channels = [levels[name] for name in levels.dtype.names[:3]]
         return Plane(np.stack(channels, axis=-1), spacing=space.spacing)
-    levels = np.nan_to_num(levels * np.float32(slope) + np.float32(intercept), posinf=0, neginf=0)
-    return Plane(levels.astype(np.float32), spacing=space.spacing)
+    with np.errstate(all="ignore"):  # what is no number of 32 bits is 0
+        scaled = (levels * np.float32(slope) + np.float32(intercept)).astype(np.float32)
+    return Plane(np.nan_to_num(scaled, posinf=0, neginf=0), spacing=space.spacing)
 
 
 def _header(content: BinaryIO) -> Nifti1Header:
@@ -113,6 +115,10 @@ def _shape(header: Nifti1Header) -> tuple[tuple[int, int, int], int]:
     if dtype.kind not in "biuf" and not dtype.names:
         raise InvalidImageError("", f"voxels of type {dtype} are not grey levels")
     x, y, z = (*sizes, 1)[:3]
+    if max(x, y, z) > LONGEST:
+        raise InvalidImageError(
+            "", f"a volume of {x}x{y}x{z} is over the limit of {LONGEST:,} slices"
+        )
     if x * y * z * dtype.itemsize > MAX_BYTES:
         raise InvalidImageError("", f"a volume of {x}x{y}x{z} is over the limit of 1 GiB")
     return (x, y, z), math.prod(sizes[3:])

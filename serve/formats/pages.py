@@ -8,6 +8,7 @@ from functools import partial
 
 from PIL import Image
 
+from .budget import seek
 from .errors import InvalidImageError
 from .planes import Plane, slices_of
 from .raster import Again, errors_of, opened, page_levels, pages_of, scale_of
@@ -39,7 +40,7 @@ def read_picture(file: File) -> Series:
 
 def _plane(image: Image.Image, again: Again, frames: Sequence[int], index: int) -> Plane:
     if len(frames) > 1:
-        image.seek(frames[index])
+        seek(image, frames[index])
         again = None
     size = image.size
     levels = page_levels(image, again)

@@ -112,7 +112,7 @@ def square_size(size: tuple[int, int], spacing: tuple[float, float]) -> tuple[in
     """Width and height once pixels are square: the finer side keeps its pixels, unless that
     takes too many."""
     down, across = spacing
-    ratio = down / across
+    ratio = down / across if across else 0
     if not np.isfinite(ratio) or ratio <= 0 or abs(ratio - 1) < SQUARE:
         return size
     ratio = min(max(ratio, 1 / NARROWEST), NARROWEST)

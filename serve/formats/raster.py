@@ -19,6 +19,7 @@ from .deep import deep_pixels
 from .errors import InvalidImageError
 from .grey import to_8_bit
 from .kinds import HEAD, content_of, is_heif
+from .quiet import without_warnings
 from .slices import File, Slice
 
 __all__ = ["FORMATS", "SUFFIXES", "InvalidImageError", "describe", "load_image", "load_pixels"]
@@ -35,6 +36,8 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000") + (
 )
 OTHERS = ("HEIC", "DICOM", "NIfTI", "ZIP")  # that are read by other packages
 STACKS = ("TIFF", "GIF", "WEBP", "PNG")  # whose pages are pictures of their own
+MAX_PAGES = 10_000
+FRAME = 38  # bytes that a frame of a PNG file takes, however small
 MIN_IS_WHITE = 0  # a TIFF file's photometric interpretation
 PHOTOMETRIC, PART = 262, 254  # tags of a TIFF page
 REDUCED = 1  # bit of PART: the page shows another one, smaller
@@ -135,6 +138,7 @@ def opened(
     formats = _with_heif() if is_heif(head) else FORMATS
     file = partial(io.BytesIO, source) if isinstance(source, bytes) else partial(Path, source)
 
+    @without_warnings()
     def again() -> Image.Image:
         return Image.open(file(), formats=formats)
 
@@ -142,12 +146,19 @@ def opened(
         yield image, again
 
 
+@without_warnings()
 def pages_of(image: Image.Image) -> list[int]:
     """The frames that are pictures of their own: of a TIFF file not its previews, of a
-    photograph with a second view (MPO, HEIC) the first alone."""
+    photograph with a second view (MPO, HEIC) the first alone.
+
+    Raises:
+        InvalidImageError: they are too many.
+    """
     frames = getattr(image, "n_frames", 1)
     if image.format not in STACKS or frames == 1:
         return [0]
+    if frames > MAX_PAGES or (image.format == "PNG" and frames > _bytes_of(image) // FRAME):
+        raise InvalidImageError("", f"it announces {frames:,} frames, more than it has or may have")
     if image.format != "TIFF":
         return list(range(frames))
     found = []
@@ -159,6 +170,7 @@ def pages_of(image: Image.Image) -> list[int]:
     return found or [0]
 
 
+@without_warnings()
 def page_levels(image: Image.Image, again: Again) -> np.ndarray:
     """Decode the page that `image` stands at.
 
@@ -223,6 +235,15 @@ def to_rgb(levels: np.ndarray) -> np.ndarray:
     return np.stack([grey] * 3, axis=2) if grey.ndim == 2 else grey
 
 
+def _bytes_of(image: Image.Image) -> int:
+    """Of the file of a picture that is not yet decoded."""
+    file = image.fp  # type: ignore[attr-defined]
+    at = file.tell()
+    size = int(file.seek(0, io.SEEK_END))
+    file.seek(at)
+    return size
+
+
 def _is_medical(source: str | Path | bytes) -> bool:
     with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
         return content_of(file) not in ("picture", None)
@@ -276,15 +297,16 @@ def _channels(array: np.ndarray) -> np.ndarray:
     if not array.size:
         raise InvalidImageError("", f"an array of shape {array.shape} has no pixels")
     if array.dtype == np.bool_:
-        return array.astype(np.uint8) * 255
+        array = array.astype(np.uint8) * 255
     if array.ndim == 2 or array.shape[2] == 3:
         return array
     if array.dtype == np.uint8:
         return page_levels(Image.fromarray(array), None)
     if array.dtype.kind not in "iuf":
         return array[:, :, :3]
-    opaque = array[:, :, 3:] / (array[:, :, 3].max() or 1)
-    return (array[:, :, :3] * np.clip(opaque, 0, 1)).astype(array.dtype)
+    with np.errstate(all="ignore"):  # what is no number is found out later
+        opaque = array[:, :, 3:] / (array[:, :, 3].max() or 1)
+        return array[:, :, :3] * np.clip(opaque, 0, 1)
 
 
 def _reason(error: Exception) -> str:

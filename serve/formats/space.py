@@ -41,6 +41,7 @@ class Space:
         return self.shape[self.axes[2]], self.shape[self.axes[1]]
 
     @property
+    @np.errstate(all="ignore")  # here and below: a damaged header may hold any number
     def spacing(self) -> tuple[float, float]:
         """From row to row and from column to column of a slice, in millimetres."""
         steps = np.linalg.norm(self.affine[:3, :3], axis=0)
@@ -91,6 +92,7 @@ def direction_of(affine: np.ndarray, axis: int) -> int:
     return _orientation(affine)[0].index(axis)
 
 
+@np.errstate(all="ignore")
 def finest(shape: tuple[int, int, int], affine: np.ndarray) -> int:
     """The direction whose slices have the smallest pixels; axial where they are all alike."""
 
@@ -104,6 +106,7 @@ def finest(shape: tuple[int, int, int], affine: np.ndarray) -> int:
     return min((AXIAL, CORONAL, SAGITTAL), key=area)
 
 
+@np.errstate(all="ignore")
 def _orientation(affine: np.ndarray) -> tuple[list[int], list[bool]]:
     """The array's axis of each direction of the head, and whether each axis runs backwards."""
     steps = np.array(affine[:3, :3], np.float64)
