@@ -35,6 +35,10 @@ OF_CHECKPOINT = {
     "benchmark.gpu": "export.gpu_benchmark",
     "serving": "tests.serve.app.load",
     "page": "tests.serve.app.page_speed",
+    "reliability.fuzz": "tests.reliability --only fuzz",
+    "reliability.soak": "tests.reliability --only soak",
+    "reliability.app": "tests.reliability --only app",
+    "reliability.faults": "tests.reliability --only faults",
 }
 
 

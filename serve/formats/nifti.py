@@ -48,7 +48,8 @@ def read_nifti(file: File, axis: str = "auto", volume: int | None = None) -> Ser
         shape, volumes = _shape(header)
         if not 0 <= (volume or 0) < volumes:
             raise InvalidImageError("", f"there is no volume {volume}: it has {volumes}")
-        affine = np.asarray(header.get_best_affine(), np.float64)
+        with np.errstate(all="ignore"):  # here and below: a damaged header may hold any number
+            affine = np.asarray(header.get_best_affine(), np.float64)
         if not np.isfinite(affine).all():
             raise InvalidImageError("", "its affine has numbers that are not finite")
     direction = finest(shape, affine) if axis == "auto" else DIRECTIONS[axis]

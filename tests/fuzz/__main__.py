@@ -13,7 +13,7 @@ import itertools
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,16 +63,26 @@ class Counts:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parse(argv)
+    figures = fuzz(_numbers(args), args.processes)
+    for name, value in figures.items():
+        print(f"{name:16}{value}")
+    if args.write and not figures["problems"]:
+        write_metrics(MODELS, "reliability.fuzz", figures, of_model(MODELS / INT8_NAME))
+    return int(figures["problems"] > 0)
+
+
+def fuzz(numbers: Iterable[int], processes: int) -> dict[str, Any]:
+    """Try the inputs of these numbers; what must not be is said on standard error and kept.
+
+    Returns:
+        see `Counts.figures`.
+    """
     counts = Counts()
-    for result in results(made, tried, _numbers(args), args.processes):
+    for result in results(made, tried, numbers, processes):
         counts.add(result)
         if result.problem:
             _keep(result)
-    for name, value in counts.figures().items():
-        print(f"{name:16}{value}")
-    if args.write and not counts.problems:
-        write_metrics(MODELS, "reliability.fuzz", counts.figures(), of_model(MODELS / INT8_NAME))
-    return int(counts.problems > 0)
+    return counts.figures()
 
 
 def _numbers(args: argparse.Namespace) -> Iterator[int]:

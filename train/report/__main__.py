@@ -63,7 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _missing(texts: Iterable[str], tested: Mapping[str, Predictions]) -> list[str]:
     blocks = [
-        match[2] for text in texts for match in BLOCK.finditer(text) if NOT_MEASURED in match[0]
+        match[2]
+        for text in texts
+        for match in BLOCK.finditer(text)
+        if match[0].removeprefix(match[1]).removesuffix(match[3]) in ("", NOT_MEASURED)
     ]
     return [f"block {name}" for name in blocks] + [
         f"predictions of {name}" for name in PROTOCOLS if name not in tested

@@ -13,6 +13,7 @@ from serve.artifacts import METRICS_NAME, MODELS
 from serve.command import UserError
 from train.report.audits import copied
 from train.report.quality import attention, audit, honest, kaggle, papers, protocols, refusal, seed
+from train.report.reliability import reliability
 from train.report.speed import cold_start, folder, int8, parity, serving, speed, training
 from train.report.writing import NOT_MEASURED
 
@@ -39,6 +40,7 @@ BLOCKS: dict[str, tuple[Block, tuple[str, ...]]] = {
     "protocols": (protocols, ("protocols",)),
     "attention": (attention, ("attention",)),
     "refusal": (refusal, ("ood",)),
+    "reliability": (reliability, ()),  # says by itself what was measured
 }
 
 

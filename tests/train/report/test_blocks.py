@@ -74,7 +74,7 @@ def test_a_changed_figure_changes_the_readme():
     assert "12.3 %" in fill(README.read_text(encoding="utf-8"), metrics)
 
 
-@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("name", sorted(BLOCKS.keys() - {"reliability"}))  # which is not there then
 def test_a_block_without_its_figures_says_so(name):
     assert NOT_MEASURED in fill(page_of(name), {})
 
