@@ -14,6 +14,8 @@ from .contract import ModelError
 from .providers import CPU, DeviceError
 from .runtime import ort
 
+LONGEST = 300  # characters of what ONNX Runtime says
+
 _log = logging.getLogger(__name__)
 
 
@@ -59,9 +61,9 @@ class Session:
             return dict(zip(names, runtime.run(names, {"image": image}), strict=True))
         except Exception as error:  # ONNX Runtime's own types share no base but this
             if runtime.get_providers()[0] == CPU:
-                raise ModelError(f"{self.path}: cannot be run ({one_line(error)})") from None
+                raise ModelError(f"{self.path}: cannot be run ({_words(error)})") from None
             if self._insist:
-                raise DeviceError(f"the GPU failed ({one_line(error)})") from None
+                raise DeviceError(f"the GPU failed ({_words(error)})") from None
             self._take_to_the_cpu(runtime, error)
         return self.run(names, image)
 
@@ -70,12 +72,18 @@ class Session:
         with self._failing:
             if self.runtime is failed:
                 self.runtime = _open(self.path, CPU, self._threads)
-                warn(f"the GPU failed ({one_line(error)})")
+                warn(f"the GPU failed ({_words(error)})")
 
 
 def warn(problem: str) -> None:
     """Say that a GPU is there and not used."""
     _log.warning("%s: the CPU is used", problem)
+
+
+def _words(error: Exception) -> str:
+    """What ONNX Runtime says, which may name lines of its own source, and take many."""
+    text = one_line(error)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _open(path: Path, provider: str, threads: int) -> ort.InferenceSession:
@@ -97,10 +105,10 @@ def _open(path: Path, provider: str, threads: int) -> ort.InferenceSession:
     except Exception as error:  # ONNX Runtime's own types share no base but this
         if provider == CPU:
             raise ModelError(
-                f"{path}: not an ONNX model that can be run here ({one_line(error)})"
+                f"{path}: not an ONNX model that can be run here ({_words(error)})"
             ) from None
         _open(path, CPU, threads)  # else it is the file
-        raise DeviceError(f"no GPU to run on: {one_line(error)}") from None
+        raise DeviceError(f"no GPU to run on: {_words(error)}") from None
     if runtime.get_providers()[0] != provider:
         raise DeviceError(f"no GPU to run on: ONNX Runtime cannot start its {provider}")
     return runtime

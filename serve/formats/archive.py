@@ -14,7 +14,7 @@ from .slices import File
 
 MAX_ENTRIES = 20_000
 MAX_BYTES = 4 * 2**30  # of all entries together
-MAX_ENTRY = 2**29  # bytes; one is in memory at a time
+MAX_ENTRY = 2**28  # bytes; one is in memory at a time
 MAX_RATIO = 1000  # how much smaller deflate can make a file is 1032 times: a bomb, not a scan
 LITTER = {"thumbs.db", "desktop.ini"}
 

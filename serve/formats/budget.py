@@ -66,12 +66,12 @@ def decoded(image: Image.Image, own: bool = True) -> Iterator[Image.Image]:
     """
     check_size(image)
     size = image.size
-    if own and isinstance(image, JpegImagePlugin.JpegImageFile) and (by := _factor(size)) > 1:
+    if own and isinstance(image, JpegImagePlugin.JpegImageFile) and (by := factor(size)) > 1:
         image.draft(None, (size[0] // by, size[1] // by))
     decoding = _buffer(image) * math.prod(size) + _stored(image) * math.prod(image.size)
     with room(decoding + conversion(image)):
         image.load()
-        if (by := _factor(image.size)) > 1:
+        if (by := factor(image.size)) > 1:
             small = _brought_down(image, by)
             if own:
                 image.im = None  # type: ignore[assignment]  # freed before the room is given back
@@ -147,7 +147,7 @@ def _tile(image: Image.Image) -> int:
     return math.prod(int(tags.get(tag, 0)) for tag in TILE)
 
 
-def _factor(size: tuple[int, int]) -> int:
+def factor(size: tuple[int, int]) -> int:
     """What both sides are divided by, so that no more than `LARGE` pixels remain."""
     return math.ceil(math.sqrt(math.prod(size) / LARGE))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,8 @@ DAMAGED = "it is damaged, or not the DICOM that it claims to be"
 DIRECTORY = "1.2.840.10008.1.3.10"
 LOGGERS = ("pydicom", "pylibjpeg", "libjpeg", "openjpeg", "gdcm")
 DEFLATED = "1.2.840.10008.1.2.1.99"
+MAX_BYTES = 2**28  # of a file; all of it is read
+HEAD, GROUP_LENGTH, CHUNK = 2**10, 140, 2**20  # bytes
 MAX_FRAMES = 100_000
 ITEM = 8  # bytes that a compressed frame takes, however small
 
@@ -136,6 +139,7 @@ def read_header(content: BinaryIO, fields: Sequence[str] = FIELDS) -> Dataset:
         from pydicom import dcmread
     except ImportError:
         raise InvalidImageError("", INSTALL) from None
+    _check_bytes(content)
     return dcmread(content, force=True, stop_before_pixels=True, specific_tags=list(fields))
 
 
@@ -147,6 +151,27 @@ def read_pixels(content: BinaryIO) -> Dataset:
     dataset = dcmread(content, force=True, specific_tags=[*FIELDS, *PIXELS])
     dataset.file_meta.setdefault("TransferSyntaxUID", ExplicitVRLittleEndian)
     return dataset
+
+
+def _check_bytes(content: BinaryIO) -> None:
+    """See to it that a file may be in memory, unpacked where all of it is packed."""
+    start, head = content.tell(), content.read(HEAD)
+    size = content.seek(0, io.SEEK_END) - start
+    if DEFLATED.encode() in head:
+        # The file's meta information begins with its own length, after 132 bytes; PS3.10, 7.1.
+        content.seek(start + GROUP_LENGTH + 4 + int.from_bytes(head[GROUP_LENGTH:][:4], "little"))
+        size = _unpacked(content)
+    content.seek(start)
+    if size > MAX_BYTES:
+        raise InvalidImageError("", f"it is over the limit of {MAX_BYTES // 2**20} MiB")
+
+
+def _unpacked(content: BinaryIO) -> int:
+    """Bytes that come of what is packed from here on, as far as they are allowed."""
+    unpacker, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while size <= MAX_BYTES and (packed := unpacker.unconsumed_tail or content.read(CHUNK)):
+        size += len(unpacker.decompress(packed, CHUNK))
+    return size
 
 
 def fields_of(header: Dataset, number: int) -> Dataset:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .budget import room
+from .codestream import samples_of
 from .dicom import INSTALL, Frame, fields_of, private, read_pixels, values_of
 from .errors import InvalidImageError
 from .planes import Plane, check_pixels
@@ -19,6 +21,9 @@ from .space import Space, direction_of, space_of
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+DECODING = 40  # bytes a pixel that it takes until a slice is upright, of three channels
+CHANNELS, BYTES = 4, 4  # the most that a pixel has, and each of its channels
+RLE, HEADER = "1.2.840.10008.1.2.5", 64  # which packs bytes into at most twice as many, and a head
 LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 
 
@@ -35,8 +40,10 @@ class Pixels:
             InvalidImageError: it cannot be decoded; no text of the file is quoted.
             OSError: the file cannot be read.
         """
-        with private():
+        check_pixels(*frame.shape)
+        with room(DECODING * frame.shape[0] * frame.shape[1]), private():
             if self._file is not frame.file:
+                self._file = None
                 with frame.file.open() as content:
                     self._dataset = read_pixels(content)
                 self._file = frame.file
@@ -82,7 +89,6 @@ def _upright(plane: Plane, frame: Frame) -> Plane:
 
 
 def _plane(dataset: Dataset, frame: Frame) -> Plane:
-    check_pixels(*frame.shape)
     stored = _decoded(dataset, frame)
     fields = fields_of(dataset, frame.number)
     if stored.ndim == 3:
@@ -115,7 +121,32 @@ def _decoded(dataset: Dataset, frame: Frame) -> np.ndarray:
         raise InvalidImageError("", "its pixels are compressed in a way that is not read here")
     if not usable:
         raise InvalidImageError("", f"its pixels are compressed; {INSTALL}")
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        _check_frame(dataset, frame)
     return pixel_array(dataset, index=frame.number)
+
+
+def _check_frame(dataset: Dataset, frame: Frame) -> None:
+    """See to it that a frame does not unpack into more than its slice."""
+    from pydicom.encaps import get_frame
+
+    names = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+    offsets = tuple(dataset.get(name) for name in names)
+    packed = get_frame(
+        dataset.PixelData,
+        frame.number,
+        number_of_frames=frame.frames,
+        extended_offsets=offsets if all(offsets) else None,
+    )
+    samples = CHANNELS * frame.shape[0] * frame.shape[1]
+    if dataset.file_meta.TransferSyntaxUID == RLE:
+        too_large = len(packed) > 2 * BYTES * samples + HEADER
+    else:
+        too_large = samples_of(packed) > samples
+    if too_large:
+        raise InvalidImageError(
+            "", "its pixels are compressed as a larger picture than it announces"
+        )
 
 
 def _has_decoders() -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from .budget import room
 from .errors import InvalidImageError
 from .kinds import decompressed
 from .planes import Plane, check_pixels, slices_of
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 DIRECTIONS = {"axial": AXIAL, "coronal": CORONAL, "sagittal": SAGITTAL}
 INSTALL = "to read NIfTI: pip install nibabel"
-MAX_BYTES = 2**30  # of one volume
+MAX_BYTES = 2**28  # of one volume; all of it is kept while it is read
+SCALING = 20  # bytes a pixel that it takes until a slice is scaled
 LONGEST = 2**15 - 1  # voxels of an axis, as NIfTI-1 has them
 CHUNK = 2**24  # bytes that are read at once
 
@@ -48,7 +50,7 @@ def read_nifti(file: File, axis: str = "auto", volume: int | None = None) -> Ser
         shape, volumes = _shape(header)
         if not 0 <= (volume or 0) < volumes:
             raise InvalidImageError("", f"there is no volume {volume}: it has {volumes}")
-        with np.errstate(all="ignore"):  # here and below: a damaged header may hold any number
+        with np.errstate(all="ignore"):
             affine = np.asarray(header.get_best_affine(), np.float64)
         if not np.isfinite(affine).all():
             raise InvalidImageError("", "its affine has numbers that are not finite")
@@ -76,12 +78,18 @@ def read_nifti(file: File, axis: str = "auto", volume: int | None = None) -> Ser
 
 def _plane(space: Space, voxels: np.ndarray, slope: float, intercept: float, index: int) -> Plane:
     levels = space.cut(voxels, index)
+    with room(SCALING * levels.size):
+        return Plane(_levels(levels, slope, intercept), spacing=space.spacing)
+
+
+def _levels(levels: np.ndarray, slope: float, intercept: float) -> np.ndarray:
+    """Colours as they are; greys as float32."""
     if levels.dtype.names:  # colours
         channels = [levels[name] for name in levels.dtype.names[:3]]
-        return Plane(np.stack(channels, axis=-1), spacing=space.spacing)
+        return np.stack(channels, axis=-1)
     with np.errstate(all="ignore"):  # what is no number of 32 bits is 0
         scaled = (levels * np.float32(slope) + np.float32(intercept)).astype(np.float32)
-    return Plane(np.nan_to_num(scaled, posinf=0, neginf=0), spacing=space.spacing)
+    return np.nan_to_num(scaled, posinf=0, neginf=0)
 
 
 def _header(content: BinaryIO) -> Nifti1Header:
@@ -107,6 +115,7 @@ def _header(content: BinaryIO) -> Nifti1Header:
     return header
 
 
+@np.errstate(all="ignore")  # a damaged header may hold any number
 def _shape(header: Nifti1Header) -> tuple[tuple[int, int, int], int]:
     """Voxels of a volume, and how many volumes there are."""
     sizes = [int(size) for size in header.get_data_shape()]
@@ -121,7 +130,9 @@ def _shape(header: Nifti1Header) -> tuple[tuple[int, int, int], int]:
             "", f"a volume of {x}x{y}x{z} is over the limit of {LONGEST:,} slices"
         )
     if x * y * z * dtype.itemsize > MAX_BYTES:
-        raise InvalidImageError("", f"a volume of {x}x{y}x{z} is over the limit of 1 GiB")
+        raise InvalidImageError(
+            "", f"a volume of {x}x{y}x{z} is over the limit of {MAX_BYTES // 2**20} MiB"
+        )
     return (x, y, z), math.prod(sizes[3:])
 
 
@@ -137,9 +148,12 @@ def _voxels(file: File, volume: int) -> tuple[np.ndarray, float, float]:
         skip = start + volume * size - header.template_dtype.itemsize
         while skip > 0 and (read := len(stream.read(min(skip, CHUNK)))):
             skip -= read
-        raw = stream.read(size)
-    if len(raw) < size:
+        raw = np.empty(size, np.uint8)
+        filled = 0
+        while filled < size and (read := stream.readinto(raw[filled : filled + CHUNK])):  # type: ignore[attr-defined]
+            filled += read
+    if filled < size:
         raise InvalidImageError("", "the file ends too early")
     slope, intercept = header.get_slope_inter()
-    voxels = np.frombuffer(raw, dtype).reshape(shape, order="F")
+    voxels = raw.view(dtype).reshape(shape, order="F")
     return voxels, 1.0 if slope is None else slope, 0.0 if intercept is None else intercept

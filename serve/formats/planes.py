@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from .budget import DEEP, factor, room
 from .errors import InvalidImageError
 from .grey import to_8_bit, windowed
 from .raster import errors_of
@@ -44,14 +45,28 @@ class Plane:
     scale: tuple[float, float] = (1, 1)  # the file's pixels to one of these, across and down
 
     def pixels(self) -> np.ndarray:
-        """uint8 (H, W, 3), RGB, of square pixels. Raises InvalidImageError."""
+        """uint8 (H, W, 3), RGB, of square pixels; a large slice brought down by a whole factor.
+
+        Raises:
+            InvalidImageError: its levels are none.
+        """
+        levels = _brought_down(self.levels)
+        with room(0 if levels.dtype == np.uint8 else DEEP * levels.size):
+            return self._pixels(levels)
+
+    def _pixels(self, levels: np.ndarray) -> np.ndarray:
         if self.window:
-            grey = windowed(self.levels, *self.window)
+            grey = windowed(levels, *self.window)
         else:
-            grey = self.levels if self.levels.dtype == np.uint8 else to_8_bit(self.levels)
+            grey = levels if levels.dtype == np.uint8 else to_8_bit(levels)
         image = Image.fromarray(255 - grey if self.negative else grey).convert("RGB")
         size = square_size(image.size, self.spacing)
         return np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+
+    def pixel_scale(self) -> tuple[float, float]:
+        """The file's pixels to one of `pixels`, across and down, but for their being square."""
+        by = factor((self.levels.shape[1], self.levels.shape[0]))
+        return self.scale[0] * by, self.scale[1] * by
 
     def head(self) -> np.ndarray:
         """Its brightness, coarsely: float32, the same number of pixels whatever its size."""
@@ -87,7 +102,7 @@ def slices_of(
         except InvalidImageError as error:
             yield error
         else:
-            yield Slice(pixels, index, name, scale=plane.scale)
+            yield Slice(pixels, index, name, scale=plane.pixel_scale())
 
 
 def _enough(names: Sequence[str], read: ReadPlane) -> Callable[[Plane], bool]:
@@ -106,6 +121,18 @@ def _enough(names: Sequence[str], read: ReadPlane) -> Callable[[Plane], bool]:
     dark = air + DARK * (bright - air)
     largest = max(float((head > dark).mean()) for head in heads)
     return lambda plane: float((plane.head() > dark).mean()) > LEAST * largest
+
+
+@np.errstate(all="ignore")  # a damaged file may hold any number
+def _brought_down(levels: np.ndarray) -> np.ndarray:
+    """Means of squares of pixels, so that no more than `budget.LARGE` remain."""
+    by = factor((levels.shape[1], levels.shape[0]))
+    if by == 1:
+        return levels
+    rows, columns = levels.shape[0] // by, levels.shape[1] // by
+    squares = levels[: rows * by, : columns * by].reshape(rows, by, columns, by, *levels.shape[2:])
+    means = squares.mean(axis=(1, 3))
+    return means if levels.dtype.kind == "f" else np.rint(means).astype(levels.dtype)
 
 
 def square_size(size: tuple[int, int], spacing: tuple[float, float]) -> tuple[int, int]:
