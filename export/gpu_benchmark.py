@@ -24,6 +24,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tqdm import tqdm
 
 from export import graph
+from export.checkpoint import load_checkpoint
 from export.metadata import of_model
 from serve.artifacts import EXAMPLES, KERAS_NAME, METRICS_NAME, MODELS, ONNX_NAME
 from serve.command import run
@@ -83,7 +84,7 @@ def engines(provider: str) -> dict[str, Run]:
         ort.InferenceSession(model.SerializeToString(), options, providers=[provider])
         for model in (stored, half_precision(stored))
     )
-    model = keras.models.load_model(MODELS / KERAS_NAME, compile=False)
+    model = load_checkpoint(MODELS / KERAS_NAME)
     answers, maps = ["probabilities", "ood_score"], ["probabilities", "ood_score", "cam"]
     return {
         "onnx_float32": lambda pixels: float32.run(answers, {"image": pixels}),

@@ -44,7 +44,8 @@ from export.float32_against_int8 import (
     track_record,
 )
 from export.metadata import QUOTED, metadata_of, of_model, write_beside
-from serve.artifacts import INT8_NAME, METRICS_NAME, MODELS, ONNX_NAME, replacing
+from serve.artifacts import INT8_NAME, METRICS_NAME, MODELS, ONNX_NAME, replacing, require_writable
+from serve.classifier import BrainTumorClassifier
 from serve.command import UserError, run
 from serve.formats.raster import SUFFIXES, load_image
 from serve.metrics import CHECKPOINT, read_metrics, require_current, write_metrics
@@ -183,6 +184,8 @@ def make(model: Path, output: Path, data: Path, slices: Path | None, masks: Path
         raise UserError(f"{output}: --output is --model, which must stay as it is")
     if not model.is_file():
         raise UserError(f"{model}: no such model (python -m export.to_onnx makes it)")
+    require_writable(output)
+    BrainTumorClassifier(model, device="cpu")  # else it says what is wrong with it
     _require_current(model)
     learnt, unseen = (files_of(side, model.parent) for side in ("training", "test"))
     testing = sorted(path for path in (data / name for name in unseen) if path.is_file())

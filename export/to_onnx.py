@@ -11,6 +11,7 @@ import keras
 import onnx
 
 from export import graph
+from export.checkpoint import load_checkpoint
 from export.keras_against_onnx import LIMITS, compare
 from export.metadata import describe, write_beside
 from serve.artifacts import (
@@ -20,8 +21,9 @@ from serve.artifacts import (
     ONNX_NAME,
     OOD_NAME,
     replacing,
+    require_writable,
 )
-from serve.command import UserError, run
+from serve.command import UserError, one_line, run
 from serve.detector import Detector, read_detector
 from serve.formats.raster import SUFFIXES
 from serve.metrics import of_checkpoint, write_metrics
@@ -47,20 +49,20 @@ def export(checkpoint: Path, output: Path, images: Sequence[Path]) -> None:
     """Write `output` if it agrees with `checkpoint` on every one of `images`.
 
     Raises:
-        UserError: the checkpoint cannot be read, figures that the metadata quote are of another
+        UserError: the checkpoint cannot be read or `output` not be written, figures that the
+            metadata quote are of another
             one, or the two do not agree; what was at `output` is still there.
     """
-    if not checkpoint.is_file():
-        raise UserError(f"{checkpoint}: no such checkpoint (python -m train.fit makes it)")
+    require_writable(output)
+    model = load_checkpoint(checkpoint)
     try:
-        model = keras.models.load_model(checkpoint, compile=False)
         detector = read_detector(checkpoint.parent / OOD_NAME)
         metadata = describe(checkpoint, detector.threshold)
         onnx_model = build_graph(model, float(metadata["temperature"]), detector, metadata)
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: not there (python -m train.ood makes it)") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{checkpoint}: not a checkpoint of this project ({error})") from error
+        raise UserError(f"{checkpoint}: cannot be converted ({one_line(error)})") from error
     with replacing(output) as temporary:
         onnx.save(onnx_model, temporary)
         parity = compare(model, temporary, images, float(metadata["temperature"]), detector)

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import keras
 import onnx
 from google.protobuf.message import DecodeError
 from onnx.checker import ValidationError
 
+from export.checkpoint import load_checkpoint
 from export.float32_against_int8 import answers_of, largest_difference, same_class
 from export.graph import OPSET
 from export.keras_against_onnx import compare
@@ -96,7 +96,7 @@ def check_keras(models: Path) -> Iterator[str]:
     """the float32 model equals the checkpoint on the examples"""
     temperature = read_metrics(models)["calibration"]["temperature"]
     yield from compare(
-        keras.models.load_model(models / KERAS_NAME, compile=False),
+        load_checkpoint(models / KERAS_NAME),
         models / ONNX_NAME,
         sorted(EXAMPLES.iterdir()),
         temperature,

@@ -7,6 +7,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
+
+from .command import UserError
 
 _HERE = Path(__file__).resolve().parent
 _INSTALLED = _HERE / "models"  # in the wheel
@@ -24,6 +27,21 @@ def sha256(path: Path) -> str:
     """The file's SHA-256, as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_writable(path: Path) -> None:
+    """See to it, before anything is computed, that a file can be written.
+
+    Raises:
+        UserError: it cannot.
+    """
+    try:
+        if path.is_dir():
+            raise UserError(f"cannot write {path}: it is a folder")
+        there = next(folder for folder in path.absolute().parents if folder.exists())
+        TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
 
 
 @contextmanager

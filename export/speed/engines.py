@@ -116,9 +116,9 @@ def _classifier(name: str, threads: int) -> BrainTumorClassifier:
 
 def _keras_model(threads: int) -> keras.Model:
     _limit_tensorflow(threads)
-    import keras
+    from export.checkpoint import load_checkpoint
 
-    return keras.models.load_model(ROOT / "models" / "brain_tumor_vgg16.keras", compile=False)
+    return load_checkpoint(ROOT / "models" / "brain_tumor_vgg16.keras")
 
 
 def _limit_tensorflow(threads: int) -> None:

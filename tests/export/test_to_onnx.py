@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from export import graph, to_onnx
+from export.checkpoint import load_checkpoint
 from export.keras_against_onnx import compare
 from export.metadata import describe
 from serve.artifacts import INT8_NAME, KERAS_NAME, MODELS, ONNX_NAME, OOD_NAME, sha256
@@ -175,16 +176,48 @@ def test_without_the_score_it_says_what_makes_it(run_here, tmp_path):
     assert error.endswith("brain_tumor_vgg16.ood.npz: not there (python -m train.ood makes it)")
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no archive"])
-def test_bad_checkpoints_are_one_line(content, run_here, tmp_path):
+def test_bad_checkpoints_are_one_line(run_here, tmp_path):
     path = tmp_path / "bad.keras"
-    if content is not None:
-        path.write_bytes(content)
+    path.write_bytes(b"no archive")
     done = run_here("export.to_onnx", "--checkpoint", path, "--output", tmp_path / "x.onnx")
     assert done.returncode == 1
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert "bad.keras" in error
+    assert error == f"error: {path}: not a checkpoint of this project (not a .keras file)"
     assert "Traceback" not in done.stderr
+
+
+WRONG = {
+    "no such checkpoint": lambda path: None,
+    "the file is empty": lambda path: path.touch(),
+    "the file is cut off": lambda path: path.write_bytes((MODELS / KERAS_NAME).read_bytes()[:9999]),
+    "Is a directory": lambda path: path.mkdir(),
+    r"it makes \(None, 2\) of \(None, 3\)": lambda path: other_network(3, "x").save(path),
+    "it has no layer block4_pool": lambda path: other_network((224, 224, 3), "y").save(path),
+}
+
+
+def other_network(shape, name):
+    keras = pytest.importorskip("keras")
+    shape = shape if isinstance(shape, tuple) else (shape,)
+    image = keras.Input(shape)
+    flat = keras.layers.Flatten()(image)
+    return keras.Model(image, keras.layers.Dense(2 if len(shape) == 1 else 4, name=name)(flat))
+
+
+@pytest.mark.parametrize("said", WRONG)
+def test_a_checkpoint_is_called_by_what_is_wrong_with_it(said, tmp_path):
+    path = tmp_path / "wrong.keras"
+    WRONG[said](path)
+    with pytest.raises(UserError, match=rf"wrong\.keras: .*{said}") as refused:
+        load_checkpoint(path)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_an_output_that_cannot_be_written_is_found_first(tmp_path, scans):
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "file" / "model.onnx", tmp_path):
+        with pytest.raises(UserError, match="cannot write"):
+            to_onnx.export(tmp_path / "none.keras", output, scans[:1])
 
 
 @needs_dataset

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serve.command import UserError
+from serve.command import UserError, one_line
 from train.data.dataset import UNKNOWN_TUMOUR, Scan, read_scans
 from train.data.duplicates import find_pairs
 
@@ -33,7 +33,9 @@ def read_br35h(folder: Path, known: Sequence[Scan]) -> Unseen:
         with table.open(newline="", encoding="utf-8") as file:
             copy_of = {row["file"]: row["kaggle_duplicate"] for row in csv.DictReader(file)}
     except OSError as error:
-        raise UserError(f"{table}: {error}") from error
+        raise UserError(one_line(error)) from error
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{table}: not such a table ({one_line(error)})") from error
     except KeyError as error:
         raise UserError(f"{table}: has no column {error}") from error
     files = [(folder / "images" / name, UNKNOWN_TUMOUR) for name in copy_of]

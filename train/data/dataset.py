@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from serve.command import UserError
+from serve.command import UserError, one_line
 from serve.formats.raster import InvalidImageError, load_pixels
 from serve.names import INPUT_SIZE, LABELS
 
@@ -118,8 +118,10 @@ def read_slices(path: Path) -> dict[str, Slice]:
                 )
                 for row in csv.DictReader(file)
             }
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: {error}") from error
+    except OSError as error:
+        raise UserError(one_line(error)) from error
+    except (ValueError, TypeError, csv.Error) as error:
+        raise UserError(f"{path}: not such a table ({one_line(error)})") from error
     except KeyError as error:
         raise UserError(f"{path}: has no column {error}") from error
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serve.command import UserError
+from serve.command import UserError, one_line
 from train.data.dataset import Scan, Slice
 
 
@@ -31,8 +31,10 @@ def read_patients(path: Path) -> dict[int, Patient]:
                 int(row["figshare_index"]): Patient(row["person"], int(row["author_fold"]) - 1)
                 for row in csv.DictReader(file)
             }
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: {error}") from error
+    except OSError as error:
+        raise UserError(one_line(error)) from error
+    except (ValueError, TypeError, csv.Error) as error:
+        raise UserError(f"{path}: not such a table ({one_line(error)})") from error
     except KeyError as error:
         raise UserError(f"{path}: has no column {error}") from error
     if not found:

@@ -16,6 +16,7 @@ import numpy as np
 from filelock import FileLock
 
 from serve.artifacts import replacing
+from serve.command import UserError, one_line
 from train import learning, pictures
 
 # how Keras names the figures of a network with several outputs, and how they are named here
@@ -95,9 +96,20 @@ class Run:
             path.unlink()
 
     def restore(self, epoch: int, model: keras.Model) -> None:
-        """Give a compiled `model` and its optimizer the state they had after `epoch`."""
+        """Give a compiled `model` and its optimizer the state they had after `epoch`.
+
+        Raises:
+            UserError: the checkpoint cannot be read.
+        """
+        path = self._checkpoint(epoch)
         model.optimizer.build(model.trainable_variables)
-        model.load_weights(self._checkpoint(epoch))
+        try:
+            model.load_weights(path)
+        except Exception as error:  # h5py's, Keras's and the system's own types
+            raise UserError(
+                f"{path}: the checkpoint is damaged ({one_line(error)}); delete the folder "
+                f"{self.folder}, and the same command trains from the start"
+            ) from None
 
     def restore_best(self, model: keras.Model) -> None:
         """Give `model` the best epoch's weights, averaged if they were averaged."""
@@ -171,11 +183,17 @@ def write_log(history: Sequence[Mapping[str, float]], path: Path) -> None:
 def _read_log(path: Path) -> list[dict[str, float]]:
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            {name: int(value) if name == "epoch" else float(value) for name, value in line.items()}
-            for line in csv.DictReader(file)
-        ]
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [
+                {name: int(v) if name == "epoch" else float(v) for name, v in line.items()}
+                for line in csv.DictReader(file, strict=True)
+            ]
+    except (ValueError, TypeError, csv.Error) as error:
+        raise UserError(
+            f"{path}: the log is damaged ({one_line(error)}); delete the folder {path.parent}, and "
+            "the same command trains from the start"
+        ) from None
 
 
 def _reseed_dropout(model: keras.Model, seed: int, epoch: int) -> None:

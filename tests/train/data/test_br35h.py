@@ -21,6 +21,14 @@ def test_a_folder_without_the_images_is_an_error(tmp_path):
         read_br35h(tmp_path, [])
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe\0", b"x" * 200_000, b"other,columns\n1,2\n"])
+def test_what_is_no_table_is_named(content, tmp_path):
+    (tmp_path / "br35h_tumour.csv").write_bytes(content)
+    with pytest.raises(UserError, match=r"br35h_tumour\.csv: ") as refused:
+        read_br35h(tmp_path, [])
+    assert len(str(refused.value).splitlines()) == 1
+
+
 @pytest.mark.slow
 @needs_dataset
 def test_copies_are_on_neither_side():

@@ -8,7 +8,7 @@ import pytest
 
 from serve.command import UserError
 from tests.conftest import DATASET, needs_dataset
-from train.data.dataset import class_counts, find_scans
+from train.data.dataset import class_counts, find_scans, read_slices
 
 
 @pytest.fixture
@@ -46,6 +46,24 @@ def test_a_class_without_images_is_an_error(data, damage, message):
     damage(data / "Training" / "notumor")
     with pytest.raises(UserError, match=f"notumor.*{message}"):
         find_scans(data, "Training")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\0",
+        b"x" * 200_000,
+        b"split,class,file\n1,2,3\n",
+        b"split,class,file,figshare_index,figshare_class,mirrored\nTraining,glioma\n",
+        b"split,class,file,figshare_index,figshare_class,mirrored\na,b,c,1,other,0\n",
+    ],
+)
+def test_what_is_no_table_of_slices_is_named(content, tmp_path):
+    path = tmp_path / "slices.csv"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"slices\.csv: ") as refused:
+        read_slices(path)
+    assert len(str(refused.value).splitlines()) == 1
 
 
 @needs_dataset

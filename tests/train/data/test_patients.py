@@ -34,6 +34,8 @@ def test_who_is_on_a_scan():
         ("figshare_index,person\n1,p\n", "has no column 'author_fold'"),
         ("figshare_index,person,author_fold\n", "names no slice"),
         ("figshare_index,person,author_fold\nx,p,1\n", "invalid literal"),
+        ("figshare_index,person,author_fold\n7\n", "not such a table"),
+        ("figshare_index,person,author_fold\n" + "7" * 200_000, "not such a table"),
     ],
 )
 def test_a_bad_table_is_named(tmp_path, text, message):

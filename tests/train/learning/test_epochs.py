@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from serve.command import UserError
 from train.learning.epochs import Run, train_epochs
 
 EPOCHS = 2
@@ -41,3 +42,17 @@ def test_a_run_that_was_read_before_it_was_trained_goes_on_where_it_is(network, 
     assert "resuming after epoch 2 of 2" in capsys.readouterr().out
     for ours, theirs in zip(network.get_weights(), trained, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[: len(whole) // 2]])
+@pytest.mark.parametrize("name", ["epoch-02.weights.h5", "history.csv"])
+def test_what_is_damaged_is_named_and_how_to_go_on(name, damage, network, tmp_path):
+    train_epochs(Run(tmp_path), network, lambda _: Batches(), Batches(), EPOCHS, EPOCHS, seed=0)
+    path = tmp_path / name
+    path.write_bytes(damage(path.read_bytes()))
+    if name == "history.csv" and not path.stat().st_size:
+        assert Run(tmp_path).history == []  # as if nothing had happened yet
+        return
+    with pytest.raises(UserError, match=f"{name}: .* is damaged .*; delete the folder") as refused:
+        train_epochs(Run(tmp_path), network, lambda _: Batches(), None, 3, 3, seed=0)
+    assert len(str(refused.value).splitlines()) == 1
