@@ -11,6 +11,7 @@ except ImportError as error:
         "for an NVIDIA GPU (never both)"
     ) from error
 
+ort.set_default_logger_severity(4)  # fatal: what is wrong is raised, and told in one line
 ort.disable_telemetry_events()  # Windows knows no variable, and someone may have imported it before
 
 __all__ = ["ort"]

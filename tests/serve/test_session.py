@@ -61,7 +61,7 @@ def failing(promising, monkeypatch):
     monkeypatch.setattr(session, "_open", open_failing)
 
 
-def test_a_gpu_that_cannot_be_started_is_said_once(promising, scans, caplog):
+def test_a_gpu_that_cannot_be_started_is_said_once(promising, scans, caplog, capfd):
     classifier = BrainTumorClassifier()
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
@@ -70,6 +70,7 @@ def test_a_gpu_that_cannot_be_started_is_said_once(promising, scans, caplog):
     assert (classifier.provider, classifier.model) == (CPU, INT8_NAME)
     assert [answer.provider for answer in classifier.predict(scans)] == [CPU] * len(scans)
     assert len(caplog.records) == 1
+    assert capfd.readouterr().err == ""  # ONNX Runtime does not say it as well
 
 
 def test_a_gpu_that_was_asked_for_and_cannot_be_started_is_an_error(promising, caplog):
