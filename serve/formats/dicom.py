@@ -169,7 +169,10 @@ def _check_bytes(content: BinaryIO) -> None:
 def _unpacked(content: BinaryIO) -> int:
     """Bytes that come of what is packed from here on, as far as they are allowed."""
     unpacker, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    while size <= MAX_BYTES and (packed := unpacker.unconsumed_tail or content.read(CHUNK)):
+    while size <= MAX_BYTES and not unpacker.eof:
+        packed = unpacker.unconsumed_tail or content.read(CHUNK)
+        if not packed:
+            break
         size += len(unpacker.decompress(packed, CHUNK))
     return size
 

@@ -83,6 +83,15 @@ def test_frames_of_their_slices_size_are_read(grey):
         assert load_image(content_of(compressed(dicom(grey), syntax))).size == (128, 128)
 
 
+def test_a_deflated_file_may_go_on_after_its_end(grey):
+    """pydicom pads it to an even length; others may add more."""
+    large = np.tile(grey, (12, 12))
+    dataset = dicom(large)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    for more in (b"", b"\0", b"\0" * 1000):
+        assert np.array_equal(np.asarray(load_image(content_of(dataset) + more))[..., 0], large)
+
+
 def test_a_file_that_inflates_too_far_is_not_inflated(grey, monkeypatch):
     dataset = dicom(grey)
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
