@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import struct
 import zlib
@@ -215,6 +216,26 @@ def archives() -> Iterator[bytes]:
             yield buffer.getvalue()
 
 
+def large() -> Iterator[bytes]:
+    """Of several formats, of many pixels in few bytes: to see what memory they take."""
+    from nibabel.nifti1 import Nifti1Image
+    from pydicom import uid
+
+    grey = scan().resize((3000, 3000), Image.Resampling.NEAREST)
+    levels = np.asarray(grey).astype(np.uint16) * 16
+    yield saved(grey, "PNG")
+    yield saved(grey.convert("RGBA"), "PNG")
+    yield saved(Image.fromarray(levels), "PNG")
+    yield saved(grey.convert("RGB"), "JPEG", progressive=True)
+    yield saved(grey.convert("RGB"), "WEBP", lossless=True, method=0)
+    yield saved(grey.convert("P"), "GIF")
+    yield saved(Image.fromarray(levels), "TIFF", compression="tiff_lzw")
+    yield saved(grey.convert("F"), "TIFF", compression="tiff_adobe_deflate")
+    yield saved(grey.resize((1500, 1500)), "JPEG2000", no_jp2=True)
+    yield content_of(compressed(mr(levels), uid.DeflatedExplicitVRLittleEndian))
+    yield gzip.compress(Nifti1Image(levels[:, :, None], np.eye(4)).to_bytes(), 9, mtime=0)
+
+
 FORMATS: dict[str, Callable[[], Iterator[bytes]]] = {
     "JPEG": jpegs,
     "PNG": pngs,
@@ -228,6 +249,7 @@ FORMATS: dict[str, Callable[[], Iterator[bytes]]] = {
     "DICOM": dicoms,
     "NIfTI": niftis,
     "ZIP": archives,
+    "large": large,
 }
 
 

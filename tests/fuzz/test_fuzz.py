@@ -15,7 +15,7 @@ from tests.fuzz.reading import tried
 from tests.fuzz.workers import results
 
 FOUND = sorted((Path(__file__).parent / "found").iterdir())
-SOME = 400
+SOME = 300
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="needs /proc, which says what it took"
