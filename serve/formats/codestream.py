@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 # JPEG 2000, ISO/IEC 15444-1, A.4 and A.5.1: start of codestream, then the marker SIZ.
 JPEG_2000 = b"\xff\x4f\xff\x51"
@@ -10,6 +11,7 @@ JPEG_2000 = b"\xff\x4f\xff\x51"
 FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
 BARE = {0x01, 0xFF, *range(0xD0, 0xD9)}  # markers without a length
 SCAN = 0xDA
+RUNS = 64  # bytes, where DICOM's run lengths begin; PS3.5, annex G
 
 
 def samples_of(frame: bytes) -> int:
@@ -27,6 +29,21 @@ def samples_of(frame: bytes) -> int:
         return _jpeg(frame)
     except struct.error:  # it ends too early
         return 0
+
+
+def bytes_of_runs(frame: bytes, most: int) -> int:
+    """What a frame of DICOM's run lengths unpacks into, counted until it is more than `most`."""
+    if len(frame) < RUNS:
+        return 0
+    count, *starts = struct.unpack_from("<16I", frame)
+    starts = [*starts[: min(count, len(starts))], len(frame)]
+    size = 0
+    for at, end in pairwise(starts):
+        while at < end and at < len(frame) and size <= most:
+            length = frame[at]
+            size += length + 1 if length < 128 else 257 - length
+            at += length + 2 if length < 128 else 2
+    return size
 
 
 def _jpeg(frame: bytes) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .budget import room
-from .codestream import samples_of
+from .codestream import bytes_of_runs, samples_of
 from .dicom import INSTALL, Frame, fields_of, private, read_pixels, values_of
 from .errors import InvalidImageError
 from .planes import Plane, check_pixels
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DECODING = 40  # bytes a pixel that it takes until a slice is upright, of three channels
 CHANNELS, BYTES = 4, 4  # the most that a pixel has, and each of its channels
-RLE, HEADER = "1.2.840.10008.1.2.5", 64  # which packs bytes into at most twice as many, and a head
+RLE = "1.2.840.10008.1.2.5"
 LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 
 
@@ -140,7 +140,7 @@ def _check_frame(dataset: Dataset, frame: Frame) -> None:
     )
     samples = CHANNELS * frame.shape[0] * frame.shape[1]
     if dataset.file_meta.TransferSyntaxUID == RLE:
-        too_large = len(packed) > 2 * BYTES * samples + HEADER
+        too_large = bytes_of_runs(packed, BYTES * samples) > BYTES * samples
     else:
         too_large = samples_of(packed) > samples
     if too_large:

@@ -23,13 +23,14 @@ from pydicom.uid import (
 
 from serve.formats import budget, nifti
 from serve.formats import dicom as headers
-from serve.formats.codestream import samples_of
+from serve.formats.codestream import bytes_of_runs, samples_of
 from serve.formats.raster import InvalidImageError, load_image
 from serve.formats.scans import File, read_scans
 from tests.serve.formats.dicoms import content_of, dicom
 from tests.serve.formats.test_dicom import compressed
 
 LARGER = "compressed as a larger picture than it announces"
+RUNS = struct.pack("<16I", 1, 64, *[0] * 14)
 JPEG_LS = struct.pack(">HHHBHHB", 0xFFD8, 0xFFF7, 11, 8, 60_000, 60_000, 1) + bytes(9)
 
 
@@ -70,12 +71,19 @@ def test_one_that_is_none_says_nothing(content):
         (stream("JPEG2000", "L", (3000, 3000), no_jp2=True), JPEG2000Lossless),
         (stream("JPEG", "L", (3000, 3000)), JPEGBaseline8Bit),
         (JPEG_LS, JPEGLSLossless),
-        (bytes(128 * 128 * 33), RLELossless),
+        (RUNS + b"\x81\0" * (128 * 128 * 16 // 128 + 1), RLELossless),
     ],
 )
 def test_a_frame_that_is_larger_than_its_slice_is_not_unpacked(content, syntax, grey):
     with pytest.raises(InvalidImageError, match=LARGER):
         load_image(packed(grey, content, syntax))
+
+
+def test_runs_are_counted_until_they_are_too_many():
+    for runs, size in ((b"\x02abc", 3), (b"\x81a\x00b", 129), (b"\xffa" * 9, 18), (b"", 0)):
+        assert bytes_of_runs(RUNS + runs, 1000) == size
+    assert bytes_of_runs(RUNS + b"\x81a" * 10**6, 1000) == 1024
+    assert bytes_of_runs(b"short", 1000) == 0
 
 
 def test_frames_of_their_slices_size_are_read(grey):
