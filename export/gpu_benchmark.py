@@ -1,122 +1,112 @@
 """Measure speed on this machine's GPU: python -m export.gpu_benchmark
 
-ONNX Runtime in float32, as it is served (its convolutions may use TF32), with maps, and with its
-convolutions in float16, beside the Keras model on Keras's own backend; pixels from memory,
-answers back to memory, the engines in turn round by round. Writes benchmark.gpu of
-models/metrics.json.
+- ONNX Runtime in float32, as it is served (its convolutions may use TF32), and with its
+  convolutions in float16, with maps and without, beside PyTorch and JAX where they are installed,
+  with the same weights; pixels from memory, answers back to memory; one engine after another,
+  each alone on the card
+- how far each engine's answers are from those of the float32 file on the CPU
+- how fast serve/infer.py answers a folder of pictures, and what holds it up
+
+Writes benchmark.gpu of models/metrics.json.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import cycle, islice
+from multiprocessing import get_context
+from os import devnull
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
 
-import keras
 import numpy as np
-import onnx
 import onnxruntime as ort
-from onnx import TensorProto, helper, numpy_helper
-from tqdm import tqdm
 
-from export import graph
-from export.checkpoint import load_checkpoint
 from export.metadata import of_model
-from serve.artifacts import EXAMPLES, KERAS_NAME, METRICS_NAME, MODELS, ONNX_NAME
-from serve.command import run
+from export.speed import gpu_engines
+from export.speed.networks import Precision
+from serve.artifacts import EXAMPLES, METRICS_NAME, MODELS, ONNX_NAME
+from serve.command import one_line, run
 from serve.formats.raster import load_pixels
 from serve.metrics import write_metrics
 from serve.names import INPUT_SIZE
-from serve.providers import choose_provider
+from serve.providers import CPU, choose_provider
 
 BATCHES = (1, 8, 64, 256)
-ROUNDS = 20  # after WARM_UP
-WARM_UP = 3
-HALVED = ("Conv", "Relu", "MaxPool")
-Run = Callable[[np.ndarray], Any]  # uint8 (N, 224, 224, 3) -> probabilities first
+FOLDER_BATCH = 32  # the largest that serve/infer.py takes
+FOLDER_IMAGES = 8192
 
 
-def half_precision(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same model with the arithmetic of its convolutions in float16."""
-    result = graph.widen_float16(model)
-    stored = {tensor.name: tensor for tensor in result.graph.initializer}
-    nodes: list[onnx.NodeProto] = []
-    halved: set[str] = set()
-
-    def halve(name: str) -> str:
-        half = f"{name}/half"
-        if half not in halved and name in stored:
-            values = numpy_helper.to_array(stored[name]).astype(np.float16)
-            result.graph.initializer.append(numpy_helper.from_array(values, half))
-        elif half not in halved:
-            nodes.append(helper.make_node("Cast", [name], [half], to=TensorProto.FLOAT16))
-        halved.add(half)
-        return half
-
-    for node in result.graph.node:
-        if node.op_type not in HALVED or node.name.startswith("cam/"):
-            nodes.append(node)
-        else:
-            inputs, (name,) = [halve(name) for name in node.input], node.output
-            halved.add(f"{name}/half")
-            nodes.append(node)
-            del node.input[:], node.output[:]
-            node.input.extend(inputs)
-            node.output.append(f"{name}/half")
-            nodes.append(
-                helper.make_node("Cast", [f"{name}/half"], [name], to=TensorProto.FLOAT)
-            )  # ONNX Runtime drops it where nobody asks for it
-    del result.graph.node[:], result.graph.value_info[:]
-    result.graph.node.extend(nodes)
-    return result
+def measure_engines(images: np.ndarray) -> dict[str, Any]:
+    """Every engine that is installed; a peer that fails is left out, and it is said why."""
+    reference = gpu_engines.onnx_runtime("float32", CPU)["onnx_float32"](images)
+    rows: list[dict[str, Any]] = []
+    differences: dict[str, float] = {}
+    for engine in ("onnx", *gpu_engines.versions()):
+        for precision in get_args(Precision):
+            try:
+                measured = _alone(engine, precision, images, BATCHES)
+            except Exception as error:  # whatever a framework raises
+                if engine == "onnx":
+                    raise
+                print(f"{engine} {precision}: left out ({one_line(error)})", flush=True)
+                continue
+            rows += measured["rows"]
+            for row in measured["rows"]:
+                print(_line(row), flush=True)
+            for name, probabilities in measured["probabilities"].items():
+                differences[name] = float(np.abs(probabilities - reference).max())
+    return {"rows": rows, "largest_difference": differences}
 
 
-def engines(provider: str) -> dict[str, Run]:
-    """What is measured, by name."""
-    stored = onnx.load(MODELS / ONNX_NAME)
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    float32, float16 = (
-        ort.InferenceSession(model.SerializeToString(), options, providers=[provider])
-        for model in (stored, half_precision(stored))
-    )
-    model = load_checkpoint(MODELS / KERAS_NAME)
-    answers, maps = ["probabilities", "ood_score"], ["probabilities", "ood_score", "cam"]
+def measure_folder(images: np.ndarray) -> dict[str, Any]:
+    """Images a second of serve/infer.py on a folder of JPEGs, of reading them, and of the card."""
+    paths = islice(cycle(sorted(EXAMPLES.iterdir())), FOLDER_IMAGES)
+    with TemporaryDirectory() as temporary:
+        links = [Path(temporary) / f"{number:05}.jpg" for number in range(FOLDER_IMAGES)]
+        for link, path in zip(links, paths, strict=True):
+            link.symlink_to(path)
+        started = time.perf_counter()
+        with ThreadPoolExecutor() as pool:  # as many threads as serve/infer.py has
+            list(pool.map(_read, links))
+        decoding = len(links) / (time.perf_counter() - started)
+        command = ["--device", "cuda", "--batch-size", str(FOLDER_BATCH), "--csv", devnull]
+        started = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "serve/infer.py", *command, temporary], cwd=MODELS.parent, check=True
+        )
+        whole = len(links) / (time.perf_counter() - started)
+    card = _alone("onnx", "float32", images, [FOLDER_BATCH])["rows"][0]["images_per_second"]
     return {
-        "onnx_float32": lambda pixels: float32.run(answers, {"image": pixels}),
-        "onnx_float32_maps": lambda pixels: float32.run(maps, {"image": pixels}),
-        "onnx_float16": lambda pixels: float16.run(answers, {"image": pixels}),
-        "keras_predict": lambda pixels: model.predict(pixels, batch_size=len(pixels), verbose=0),
+        "images": FOLDER_IMAGES,
+        "batch": FOLDER_BATCH,
+        "images_per_second": whole,
+        "decoding_images_per_second": decoding,
+        "card_images_per_second": card,
+        "bound_by": "decoding" if decoding < card else "the card",
     }
 
 
-def measure(runs: dict[str, Run], images: np.ndarray) -> list[dict[str, Any]]:
-    """Milliseconds an image, median and 95th percentile, by engine and batch size."""
-    rows = []
-    for batch in tqdm(BATCHES, desc="batch sizes"):
-        pixels = np.resize(images, (batch, *images.shape[1:]))
-        times: dict[str, list[float]] = {name: [] for name in runs}
-        for _ in range(WARM_UP + ROUNDS):
-            for name, answer in runs.items():
-                started = time.perf_counter()
-                answer(pixels)
-                times[name].append((time.perf_counter() - started) * 1000 / batch)
-        for name, taken in times.items():
-            median = statistics.median(taken[WARM_UP:])
-            rows.append(
-                {
-                    "engine": name,
-                    "batch": batch,
-                    "milliseconds": median,
-                    "milliseconds_95": float(np.percentile(taken[WARM_UP:], 95)),
-                    "images_per_second": 1000 / median,
-                }
-            )
-    return rows
+def _alone(
+    engine: str, precision: Precision, images: np.ndarray, batches: Sequence[int]
+) -> dict[str, Any]:
+    """In a process of its own: what one engine holds of the card's memory, another may need."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(gpu_engines.measure, engine, precision, images, batches).result()
+
+
+def _read(path: Path) -> None:
+    load_pixels(path, INPUT_SIZE)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return f"{row['engine']:18} {row['batch']:4} {row['images_per_second']:9.1f} images/s"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -126,19 +116,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     provider = choose_provider("cuda")
     card = _card()
     images = np.stack([load_pixels(path, INPUT_SIZE) for path in sorted(EXAMPLES.iterdir())])
-    runs = engines(provider)
-    float32, float16 = (runs[name](images)[0] for name in ("onnx_float32", "onnx_float16"))
-    figures = {
+    figures = measure_engines(images)
+    figures |= {
         "card": card,
         "provider": provider,
         "onnxruntime": ort.__version__,
-        "keras_backend": keras.backend.backend(),
-        "rounds": ROUNDS,
-        "float16_largest_difference": float(np.abs(float32 - float16).max()),
-        "rows": measure(runs, images),
+        "versions": gpu_engines.versions(),
+        "folder": measure_folder(images),
     }
-    for row in figures["rows"]:
-        print(f"{row['engine']:18} {row['batch']:4} {row['images_per_second']:9.1f} images/s")
+    print(figures["folder"])
     write_metrics(MODELS, "benchmark.gpu", figures, of_model(MODELS / ONNX_NAME))
     print(f"wrote benchmark.gpu of {MODELS / METRICS_NAME}")
     return 0

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import onnx
-import tensorflow as tf
-import tf2onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from serve.names import FROZEN_POOL, INPUT_SIZE, LABELS, LAST_CONVOLUTION, MAP_CELLS
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 OPSET = 18
 IR_VERSION = 8  # the first that has opset 18: old runtimes load it too
 SMALLEST_HALVED = 1024  # elements; shorter arrays are not worth a Cast
 SUMS = "cam/channels"
 CHANNELS = 512  # of block5_conv3
+HALVED = ("Conv", "Relu", "MaxPool")
 
 
 def convert_network(model: keras.Model) -> onnx.ModelProto:
@@ -32,6 +34,10 @@ def convert_network(model: keras.Model) -> onnx.ModelProto:
 
     tf2onnx cannot take a Keras model that was loaded from a file, so a function is traced.
     """
+    import keras
+    import tensorflow as tf
+    import tf2onnx
+
     names = (FROZEN_POOL, LAST_CONVOLUTION, "hidden", "logits")
     taps = keras.Model(model.input, {name: model.get_layer(name).output for name in names})
 
@@ -247,6 +253,41 @@ def widen_float16(model: onnx.ModelProto) -> onnx.ModelProto:
         tensor.CopyFrom(numpy_helper.from_array(values, node.output[0]))
     del result.graph.node[:]
     result.graph.node.extend(kept)
+    return result
+
+
+def half_precision(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model with the arithmetic of its convolutions in float16, for GPUs."""
+    result = widen_float16(model)
+    stored = {tensor.name: tensor for tensor in result.graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    halved: set[str] = set()
+
+    def halve(name: str) -> str:
+        half = f"{name}/half"
+        if half not in halved and name in stored:
+            values = numpy_helper.to_array(stored[name]).astype(np.float16)
+            result.graph.initializer.append(numpy_helper.from_array(values, half))
+        elif half not in halved:
+            nodes.append(helper.make_node("Cast", [name], [half], to=TensorProto.FLOAT16))
+        halved.add(half)
+        return half
+
+    for node in result.graph.node:
+        if node.op_type not in HALVED or node.name.startswith("cam/"):
+            nodes.append(node)
+        else:
+            inputs, (name,) = [halve(name) for name in node.input], node.output
+            halved.add(f"{name}/half")
+            nodes.append(node)
+            del node.input[:], node.output[:]
+            node.input.extend(inputs)
+            node.output.append(f"{name}/half")
+            nodes.append(
+                helper.make_node("Cast", [f"{name}/half"], [name], to=TensorProto.FLOAT)
+            )  # ONNX Runtime drops it where nobody asks for it
+    del result.graph.node[:], result.graph.value_info[:]
+    result.graph.node.extend(nodes)
     return result
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import onnx
-import onnxruntime as ort
 import pytest
 
 from export import gpu_benchmark
-from serve.artifacts import MODELS, ONNX_NAME
+from export.speed import gpu_engines
 from serve.formats.raster import load_pixels
 from serve.names import INPUT_SIZE
 from serve.providers import CPU, DeviceError, choose_provider
@@ -22,30 +20,39 @@ def has_gpu() -> bool:
     return True
 
 
-@pytest.fixture(scope="module")
-def stored() -> onnx.ModelProto:
-    return onnx.load(MODELS / ONNX_NAME)
+def test_what_is_timed_gives_the_files_own_answers(scans, monkeypatch):
+    monkeypatch.setitem(
+        gpu_engines.ENGINES, "onnx", lambda precision: gpu_engines.onnx_runtime(precision, CPU)
+    )
+    images = np.stack([load_pixels(scan, INPUT_SIZE) for scan in scans[:3]])
+    exact = gpu_engines.measure("onnx", "float32", images, [1])
+    half = gpu_engines.measure("onnx", "float16", images, [])
+    assert [row["engine"] for row in exact["rows"]] == ["onnx_float32", "onnx_float32_maps"]
+    for row in exact["rows"]:
+        assert row["rounds"] >= gpu_engines.ROUNDS
+        assert row["images_per_second"] == pytest.approx(1000 / row["milliseconds"])
+    reference = exact["probabilities"]["onnx_float32"]
+    halved = half["probabilities"]["onnx_float16"]
+    assert 0 < np.abs(halved - reference).max() < 1e-2
+    np.testing.assert_array_equal(halved, half["probabilities"]["onnx_float16_maps"])
 
 
-def test_half_precision_computes_its_convolutions_in_float16(stored):
-    half = onnx.shape_inference.infer_shapes(gpu_benchmark.half_precision(stored))
-    kinds = {v.name: v.type.tensor_type.elem_type for v in half.graph.value_info}
-    convolutions = [node for node in half.graph.node if node.op_type == "Conv"]
-    assert len(convolutions) == 13
-    for node in convolutions:
-        assert kinds[node.output[0]] == onnx.TensorProto.FLOAT16
+def test_a_peer_that_fails_is_left_out_and_it_is_said_why(scans, monkeypatch, capsys):
+    def alone(engine, precision, images, batches):
+        if engine == "torch":
+            raise RuntimeError("no kernel image")
+        return {
+            "probabilities": {f"{engine}_{precision}": np.zeros((len(images), 4), np.float32)},
+            "rows": [{"engine": f"{engine}_{precision}", "batch": 1, "images_per_second": 1.0}],
+        }
 
-
-def test_half_precision_gives_the_same_answers(stored, scans):
-    pixels = np.stack([load_pixels(scan, INPUT_SIZE) for scan in scans[:4]])
-    answers = [
-        ort.InferenceSession(model.SerializeToString(), providers=[CPU]).run(
-            ["probabilities"], {"image": pixels}
-        )[0]
-        for model in (stored, gpu_benchmark.half_precision(stored))
-    ]
-    assert not np.array_equal(*answers)
-    np.testing.assert_allclose(*answers, atol=1e-2)
+    monkeypatch.setattr(gpu_benchmark, "_alone", alone)
+    monkeypatch.setattr(gpu_engines, "versions", lambda: {"torch": "2.11.0"})
+    images = np.stack([load_pixels(scans[0], INPUT_SIZE)])
+    found = gpu_benchmark.measure_engines(images)
+    assert [row["engine"] for row in found["rows"]] == ["onnx_float32", "onnx_float16"]
+    assert found["largest_difference"]["onnx_float32"] > 0.25  # zeros are no probabilities
+    assert "torch float32: left out (no kernel image)" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(has_gpu(), reason="there is a GPU here")

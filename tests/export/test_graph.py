@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from export import graph
+from serve.artifacts import MODELS, ONNX_NAME
 from serve.detector import Detector, pool
 from serve.formats.raster import load_pixels
 
@@ -145,3 +146,13 @@ def test_batches_and_sizes_of_any_kind(converted, scans):
         image = Image.open(scans[0]).convert("RGB").resize(size)
         found = run(model, image=np.stack([np.asarray(image)] * 2))
         assert found["logits"].shape == (2, 4)
+
+
+def test_half_precision_computes_its_convolutions_in_float16():
+    stored = onnx.load(MODELS / ONNX_NAME)
+    half = onnx.shape_inference.infer_shapes(graph.half_precision(stored))
+    kinds = {v.name: v.type.tensor_type.elem_type for v in half.graph.value_info}
+    convolutions = [node for node in half.graph.node if node.op_type == "Conv"]
+    assert len(convolutions) == 13
+    for node in convolutions:
+        assert kinds[node.output[0]] == onnx.TensorProto.FLOAT16
