@@ -86,7 +86,8 @@ class BrainTumorClassifier:
         self._arguments = model, device, threads
         self._session = _open_session(model, device, number_of_threads(threads))
         contract = read_contract(self._session.runtime, self._session.path)
-        self.model = self._session.path.name
+        self.path = self._session.path
+        self.model = self.path.name
         self.labels = contract.labels
         self.input_size = contract.input_size
         self.temperature = contract.temperature

@@ -10,6 +10,7 @@ OFF = {
     "ORT_DISABLE_TELEMETRY": "1",
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",  # https://docs.ray.io/en/latest/cluster/usage-stats.html
     "DO_NOT_TRACK": "1",  # https://donottrack.sh
 }
 

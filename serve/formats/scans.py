@@ -37,6 +37,7 @@ def read_scans(
     volume: int | None = None,
     skipped: Counter[str] | None = None,
     ignore: Callable[[Path], bool] = lambda path: False,
+    gathered: bool = False,
 ) -> Iterator[Series | InvalidImageError]:
     """Find the series in files, folders, archives, bytes, pictures and arrays.
 
@@ -54,6 +55,7 @@ def read_scans(
         skipped: counts what folders and archives hold that is passed over, by reason:
             "no picture", "unreadable folder". It is complete once the iteration has ended.
         ignore: whether a file or folder found in a folder is not to be looked at.
+        gathered: whether every `File` was found in a folder, and may be no picture at all.
 
     Yields:
         a series, or the error that says which source cannot be read and why.
@@ -66,7 +68,7 @@ def read_scans(
             for file in walk(Path(source), reader.skipped, ignore):
                 yield from reader.read(file, gathered=True)
         elif isinstance(source, File):
-            yield from reader.read(source)
+            yield from reader.read(source, gathered)
         else:
             content = source if isinstance(source, bytes) else Path(source)
             yield from reader.read(File(describe(source), content))

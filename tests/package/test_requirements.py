@@ -65,6 +65,7 @@ def superfluous(used: set[frozenset[str]], names: Iterable[str]) -> set[str]:
 
 def test_requirements_are_what_is_imported():
     used, names = imported(sources(*PRODUCTION)), declared(lines_of("requirements.txt"))
+    names |= declared(lines_of("requirements-bench.txt"))
     assert not missing(used, names)
     assert not superfluous(used, names)
 
@@ -89,7 +90,11 @@ def test_the_package_declares_what_it_imports():
 
 
 @pytest.mark.parametrize(
-    "extra, where", [("app", "app/*.py"), ("hub", "hub.py"), ("keras", "gradcam.py")]
+    "extra, where",
+    [
+        *(("app", "app/*.py"), ("hub", "hub.py"), ("keras", "gradcam.py")),
+        ("archive", "archive/*.py"),
+    ],
 )
 def test_an_extra_is_for_one_part(extra, where):
     """Its packages are imported there and nowhere else."""

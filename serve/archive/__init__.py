@@ -1,0 +1,1 @@
+"""An archive of scans on any number of machines: python -m serve.archive SOURCE... --output DIR"""
