@@ -1,4 +1,4 @@
-"""An archive of every kind, and its answers; what needs Ray or pyarrow is skipped without."""
+"""An archive of every kind."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import pytest
 from PIL import Image
 
 from tests.serve.formats.dicoms import volume_of
-
-pytest.importorskip("pyarrow", reason="needs the extra archive")
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,15 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from serve.archive import listing
-from serve.archive.listing import Shard, digest, shards
 from serve.formats.errors import InvalidImageError
+
+pa = pytest.importorskip("pyarrow", reason="needs the extra archive")
+pq = pytest.importorskip("pyarrow.parquet")
+
+from serve.archive import listing  # noqa: E402
+from serve.archive.listing import Shard, digest, shards  # noqa: E402
 
 NOTHING = np.zeros(0, np.uint64)
 

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from serve.archive.listing import Shard, shards
-from serve.archive.parts import PARTITION
-from serve.archive.worker import Job, Worker
 from serve.artifacts import INT8_NAME, MODELS, sha256
 from serve.command import UserError
+
+pa = pytest.importorskip("pyarrow", reason="needs the extra archive")
+pq = pytest.importorskip("pyarrow.parquet")
+
+from serve.archive.listing import Shard, shards  # noqa: E402
+from serve.archive.parts import PARTITION  # noqa: E402
+from serve.archive.worker import Job, Worker  # noqa: E402
 
 NOTHING = np.zeros(0, np.uint64)
 SHARES = ("glioma", "meningioma", "notumor", "pituitary")
