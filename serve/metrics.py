@@ -32,6 +32,7 @@ OF_CHECKPOINT = {
     "benchmark.cold_start": "export.benchmark",
     "benchmark.speed": "export.benchmark",
     "benchmark.folder": "export.benchmark",
+    "benchmark.archive": "export.benchmark",
     "benchmark.gpu": "export.gpu_benchmark",
     "serving": "tests.serve.app.load",
     "page": "tests.serve.app.page_speed",

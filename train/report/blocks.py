@@ -14,7 +14,17 @@ from serve.command import UserError
 from train.report.audits import copied
 from train.report.quality import attention, audit, honest, kaggle, papers, protocols, refusal, seed
 from train.report.reliability import reliability
-from train.report.speed import cold_start, folder, int8, parity, serving, speed, training
+from train.report.speed import (
+    archive,
+    cold_start,
+    folder,
+    gpu,
+    int8,
+    parity,
+    serving,
+    speed,
+    training,
+)
 from train.report.writing import NOT_MEASURED
 
 Block = Callable[[dict[str, Any]], str]
@@ -36,6 +46,8 @@ BLOCKS: dict[str, tuple[Block, tuple[str, ...]]] = {
     "int8": (int8, ("export.int8",)),
     "speed": (speed, ("benchmark.speed",)),
     "folder": (folder, ("benchmark.folder",)),
+    "archive": (archive, ("benchmark.archive",)),
+    "gpu": (gpu, ("benchmark.gpu",)),
     "serving": (serving, ("serving",)),
     "protocols": (protocols, ("protocols",)),
     "attention": (attention, ("attention",)),

@@ -8,6 +8,18 @@ from typing import Any
 from serve.names import ENGINES
 from train.report.writing import UNKNOWN, percent, table
 
+SLICES = 10_000_000  # of a large archive
+GPU_ENGINES = {
+    "onnx_float32": "ONNX Runtime, float32",
+    "onnx_float32_maps": "ONNX Runtime, float32, with four maps",
+    "onnx_float16": "ONNX Runtime, float16 convolutions",
+    "onnx_float16_maps": "ONNX Runtime, float16 convolutions, with four maps",
+    "torch_float32": "PyTorch, float32",
+    "torch_float16": "PyTorch, float16 convolutions",
+    "jax_float32": "JAX, float32",
+    "jax_float16": "JAX, float16 convolutions",
+}
+
 
 def cold_start(metrics: dict[str, Any]) -> str:
     """From the start of a process to one answer."""
@@ -93,13 +105,20 @@ def speed(metrics: dict[str, Any]) -> str:
         "memory",
         "load",
     )
+    limits = {name: by_threads[str(threads)] for name, by_threads in figures["limits"].items()}
+    most = " and ".join(
+        f"{found['gigaops']:,.0f} in {name} ({found['by']})" for name, found in limits.items()
+    )
+    versions = ", ".join(f"{name} {version}" for name, version in figures["versions"].items())
     return (
         table(header, rows)
         + f"\nMedians over {figures['rounds']['1']} (batch 1), {figures['rounds']['8']} and "
-        f"{figures['rounds']['32']} interleaved rounds on {threads} threads, {figures['cpu']}. "
-        "The limit is what a large float32 matrix product reaches "
-        f"({figures['gigaflops_of_matrix_product'][str(threads)]:.0f} GFLOP/s; an image takes "
-        f"{figures['gigaflop_an_image']:.1f} GFLOP); ratio, limit and memory at batch 1.\n"
+        f"{figures['rounds']['32']} interleaved rounds on {threads} threads, {figures['cpu']}, "
+        f"with {', '.join(figures['instructions'])}. The limit is what the fastest large matrix product "
+        f"of the row's precision reaches: {most} thousand million operations a second, and an "
+        f"image takes {figures['gigaops_an_image']:.1f} thousand million; ratio, limit and memory "
+        "at batch 1. OpenVINO computes the float32 file in bfloat16 where the processor has it, "
+        f"so it may pass the float32 limit. {versions}.\n"
         "\n![Milliseconds an image](models/report/benchmark.png)\n"
     )
 
@@ -111,6 +130,62 @@ def folder(metrics: dict[str, Any]) -> str:
         f"A folder of {figures['images']:,} JPEGs: {figures['images_per_second']:.1f} images a "
         f"second with `serve/infer.py`, {figures['bare_images_per_second']:.1f} with the bare "
         "session.\n"
+    )
+
+
+def archive(metrics: dict[str, Any]) -> str:
+    """How long an archive takes."""
+    figures = metrics["benchmark"]["archive"]
+    rows = [
+        (
+            f"{row['cores']}",
+            f"{row['images_per_second']:.1f}",
+            f"{row['bare_images_per_second']:.1f}",
+            percent(row["images_per_second"] / row["bare_images_per_second"]),
+            f"{SLICES / row['images_per_second'] * row['cores'] / 3600:,.0f}",
+        )
+        for row in figures["rows"]
+    ]
+    header = ("cores", "images a second", "bare session", "of it", "core-hours for ten million")
+    text = table(header, rows) + (
+        f"\n`serve.archive` with the int8 file, {figures['cpu']}. Time is the core-hours by the "
+        "cores of the cluster, and cost the core-hours by the price of one."
+    )
+    if gpu := metrics["benchmark"].get("gpu"):
+        hours = SLICES / gpu["folder"]["images_per_second"] / 3600
+        text += (
+            f" On one {gpu['card']} ten million pictures take {hours:,.1f} hours, bound by "
+            f"{gpu['folder']['bound_by']}."
+        )
+    return f"{text}\n"
+
+
+def gpu(metrics: dict[str, Any]) -> str:
+    """The engines on a GPU."""
+    figures = metrics["benchmark"]["gpu"]
+    found = {(row["engine"], row["batch"]): row for row in figures["rows"]}
+    batches = sorted({batch for _, batch in found})
+    rows = [
+        (
+            GPU_ENGINES[engine],
+            *(f"{found[engine, batch]['images_per_second']:,.0f}" for batch in batches),
+            f"{figures['largest_difference'][engine]:.1e}",
+        )
+        for engine in GPU_ENGINES
+        if engine in figures["largest_difference"]
+    ]
+    header = ("images a second", *(f"batch {batch}" for batch in batches), "from the CPU's")
+    of_folder = figures["folder"]
+    versions = ", ".join(f"{name} {one}" for name, one in figures["versions"].items())
+    return (
+        table(header, rows)
+        + f"\n{figures['card']}, ONNX Runtime {figures['onnxruntime']}, {versions}; float32 may "
+        "use TF32 in convolutions; pixels from memory, answers back to memory; last column: the "
+        "largest difference of a probability. A folder of "
+        f"{of_folder['images']:,} JPEGs with `serve/infer.py`: "
+        f"{of_folder['images_per_second']:,.0f} images a second; reading them alone "
+        f"{of_folder['decoding_images_per_second']:,.0f}, the card alone "
+        f"{of_folder['card_images_per_second']:,.0f}.\n"
     )
 
 

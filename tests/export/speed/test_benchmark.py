@@ -9,11 +9,13 @@ import pytest
 
 from export.speed import timing
 from export.speed.chart import plot_speed
-from export.speed.engines import ENGINES, MATRIX
+from export.speed.engines import ENGINES, MATRIX, NEEDED, PRODUCTS
 from export.speed.timing import Timing
 from serve import names
 from serve.artifacts import MODELS, ONNX_NAME
 from serve.command import UserError
+
+PRODUCTS_HERE = [name for name in PRODUCTS if name not in NEEDED]
 
 
 def timed(engine: str, milliseconds: float, batch: int = 1) -> Timing:
@@ -21,7 +23,7 @@ def timed(engine: str, milliseconds: float, batch: int = 1) -> Timing:
 
 
 @pytest.mark.parametrize(
-    "name", ["onnx_int8_maps", pytest.param("keras_maps", marks=pytest.mark.slow), "matrix_product"]
+    "name", ["onnx_int8_maps", pytest.param("keras_maps", marks=pytest.mark.slow), *PRODUCTS_HERE]
 )
 def test_an_engine_answers(name, scans, monkeypatch):
     monkeypatch.setattr(timing, "ROUNDS", {1: 1})
@@ -33,20 +35,37 @@ def test_an_engine_answers(name, scans, monkeypatch):
     assert 20 < found.peak_megabytes < 4000
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_peer_answers_where_it_is_installed(name, scans, monkeypatch):
+    pytest.importorskip(NEEDED[name], reason="needs requirements-bench.txt")
+    monkeypatch.setattr(timing, "ROUNDS", {1: 1})
+    monkeypatch.setattr(timing.os, "sched_getaffinity", lambda _: {0})
+    (found,) = timing.measure([name], {name: Path(sys.executable)}, scans[:1])
+    assert found.milliseconds > 0
+
+
 def test_an_engine_that_does_not_run_says_why(scans):
     with pytest.raises(UserError, match="nonsense: KeyError"):
         timing.measure(["nonsense"], {"nonsense": Path(sys.executable)}, scans[:1])
 
 
 def test_table_by_hand():
-    operations = 2 * MATRIX**3  # an image costs just what the matrix product does
-    rows = timing.table(
-        [timed("keras_predict", 40), timed("onnx_int8", 10), timed("matrix_product", 5)],
-        operations,
-    )
+    operations = 2 * MATRIX**3  # an image costs just what a matrix product does
+    timings = [
+        timed("keras_predict", 40),
+        timed("onnx_int8", 10),
+        timed("product_numpy_float32", 5),
+        timed("product_onnx_float32", 4),
+        timed("product_onnx_int8", 1),
+    ]
+    rows = timing.table(timings, operations)
     assert [row["engine"] for row in rows] == ["keras_predict", "onnx_int8"]
     assert [row["times_keras_predict"] for row in rows] == [1, 4]
-    assert [row["share_of_limit"] for row in rows] == [0.125, 0.5]
+    assert [row["share_of_limit"] for row in rows] == pytest.approx([0.1, 0.1])
+    limits = timing.limits(timings)
+    assert limits["float32"]["2"] == {"gigaops": operations / 4e6, "by": "onnx"}
+    assert limits["int8"]["2"]["by"] == "onnx"
 
 
 def test_operations_are_vgg16s():
@@ -55,10 +74,10 @@ def test_operations_are_vgg16s():
 
 
 def test_chart_names_every_engine(tmp_path):
-    assert set(names.ENGINES) == set(ENGINES) - {timing.LIMIT}
+    assert set(names.ENGINES) == set(ENGINES) - set(PRODUCTS)
     rows = timing.table(
         [timed(name, 10, batch) for batch in (1, 8) for name in ("keras_predict", "onnx_int8")]
-        + [timed("matrix_product", 5)],
+        + [timed("product_numpy_float32", 5), timed("product_onnx_int8", 5)],
         10**9,
     )
     plot_speed({"rows": rows, "cpu": "a processor"}, tmp_path / "speed.png")

@@ -20,8 +20,13 @@ SPEED = {
         ROW | {"engine": "onnx_int8", "batch": 8, "milliseconds": 52.2},
     ],
     "rounds": {"1": 10, "8": 4, "32": 2},
-    "gigaflops_of_matrix_product": {"1": 98.0, "2": 160.4},
-    "gigaflop_an_image": 30.69,
+    "limits": {
+        "float32": {"1": {"gigaops": 98.0, "by": "numpy"}, "2": {"gigaops": 160.4, "by": "torch"}},
+        "int8": {"1": {"gigaops": 400.0, "by": "onnx"}, "2": {"gigaops": 1700.4, "by": "onnx"}},
+    },
+    "instructions": ["avx2", "amx_int8"],
+    "versions": {"onnxruntime": "1.31.1"},
+    "gigaops_an_image": 30.69,
     "cpu": "some CPU, 2 cores",
 }
 COLD_START = {
@@ -50,6 +55,9 @@ def test_engines_on_all_threads_by_batch():
     text = render("speed", {"benchmark": {"speed": SPEED}})
     assert "| ONNX int8 | 48 | 52 | — | 6.7 | 395.3 % | 177 MB | 0.24 s |" in text
     assert "2 threads, some CPU" in text
+    assert "with avx2, amx_int8" in text
+    assert "160 in float32 (torch) and 1,700 in int8 (onnx)" in text
+    assert "onnxruntime 1.31.1" in text
     assert text.endswith("![Milliseconds an image](models/report/benchmark.png)\n")
 
 
@@ -64,6 +72,45 @@ def test_a_folder():
     text = render("folder", {"benchmark": {"folder": figures}})
     assert "1,000 JPEGs: 17.6 images a second" in text
     assert "18.0 with the bare session" in text
+
+
+GPU = {
+    "card": "some card",
+    "onnxruntime": "1.31.1",
+    "versions": {"torch": "2.11.0"},
+    "rows": [
+        {"engine": "onnx_float32", "batch": batch, "images_per_second": 2000.4 * batch}
+        for batch in (8, 1)
+    ],
+    "largest_difference": {"onnx_float32": 0.00031},
+    "folder": {
+        "images": 8192,
+        "images_per_second": 1500.2,
+        "decoding_images_per_second": 1800.1,
+        "card_images_per_second": 3000.6,
+        "bound_by": "decoding",
+    },
+}
+ARCHIVE = {
+    "images": 1024,
+    "cpu": "some CPU",
+    "rows": [{"cores": 2, "images_per_second": 20.0, "bare_images_per_second": 21.0}],
+}
+
+
+def test_a_gpu():
+    text = render("gpu", {"benchmark": {"gpu": GPU}})
+    assert "| images a second | batch 1 | batch 8 | from the CPU's |" in text
+    assert "| ONNX Runtime, float32 | 2,000 | 16,003 | 3.1e-04 |" in text
+    assert "8,192 JPEGs with `serve/infer.py`: 1,500 images a second" in text
+
+
+def test_an_archive_of_ten_million():
+    text = render("archive", {"benchmark": {"archive": ARCHIVE}})
+    assert "| 2 | 20.0 | 21.0 | 95.2 % | 278 |" in text
+    assert "some card" not in text
+    text = render("archive", {"benchmark": {"archive": ARCHIVE, "gpu": GPU}})
+    assert "On one some card ten million pictures take 1.9 hours, bound by decoding." in text
 
 
 def test_many_visitors_and_where_it_was_measured_the_page():
