@@ -114,11 +114,11 @@ def speed(metrics: dict[str, Any]) -> str:
         table(header, rows)
         + f"\nMedians over {figures['rounds']['1']} (batch 1), {figures['rounds']['8']} and "
         f"{figures['rounds']['32']} interleaved rounds on {threads} threads, {figures['cpu']}, "
-        f"with {', '.join(figures['instructions'])}. The limit is what the fastest large matrix product "
-        f"of the row's precision reaches: {most} thousand million operations a second, and an "
-        f"image takes {figures['gigaops_an_image']:.1f} thousand million; ratio, limit and memory "
-        "at batch 1. OpenVINO computes the float32 file in bfloat16 where the processor has it, "
-        f"so it may pass the float32 limit. {versions}.\n"
+        f"with {', '.join(figures['instructions'])}. The limit is what the fastest large matrix "
+        f"product of the row's precision reaches: {most} thousand million operations a second; "
+        f"an image takes {figures['gigaops_an_image']:.1f} thousand million. Ratio, limit and "
+        "memory at batch 1. OpenVINO computes the float32 file in bfloat16 where the processor "
+        f"has it, so it may pass the float32 limit. {versions}.\n"
         "\n![Milliseconds an image](models/report/benchmark.png)\n"
     )
 
