@@ -116,7 +116,8 @@ def quantize(float32: onnx.ModelProto, scans: Sequence[Path]) -> onnx.ModelProto
         quantized = onnx.load(narrow)
         _correct_bias(quantized, onnx.load(wide), scans)
     result = graph.stamp(
-        graph.store_float16(quantized), metadata_of(float32) | {"precision": "int8"}
+        graph.store_float16(graph.scale_once(quantized)),
+        metadata_of(float32) | {"precision": "int8"},
     )
     onnx.checker.check_model(result, full_check=True)
     return result

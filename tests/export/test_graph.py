@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from export import graph
-from serve.artifacts import MODELS, ONNX_NAME
+from serve.artifacts import INT8_NAME, MODELS, ONNX_NAME
 from serve.detector import Detector, pool
 from serve.formats.raster import load_pixels
 
@@ -156,3 +156,19 @@ def test_half_precision_computes_its_convolutions_in_float16():
     assert len(convolutions) == 13
     for node in convolutions:
         assert kinds[node.output[0]] == onnx.TensorProto.FLOAT16
+
+
+def test_matrices_are_scaled_once_and_the_answers_stay(scans):
+    int8 = onnx.load(MODELS / INT8_NAME)
+    image = {"image": np.stack([load_pixels(scan, 224) for scan in scans[:2]])}
+    answers = [
+        ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(
+            ["probabilities", "cam"], image
+        )
+        for model in (int8, graph.scale_once(int8))
+    ]
+    for before, after in zip(*answers, strict=True):
+        np.testing.assert_allclose(after, before, atol=1e-5)
+    matrices = {t.name for t in int8.graph.initializer if len(t.dims) == 2}
+    left = [n for n in graph.scale_once(int8).graph.node if n.op_type == "DequantizeLinear"]
+    assert not any(node.input[0] in matrices for node in left)

@@ -66,6 +66,9 @@ def test_quantizing_again_in_small(small_dataset, scans, model, monkeypatch, cap
     rounded = [node for node in made.graph.node if node.op_type == "QuantizeLinear"]
     zeros = [onnx.numpy_helper.to_array(constants[node.input[2]]) for node in rounded]
     assert len(rounded) >= 13 and not any(zeros)  # after the ReLU alone: nothing is negative
+    scaled = {node.output[0] for node in made.graph.node if node.op_type == "DequantizeLinear"}
+    products = [node for node in made.graph.node if node.op_type == "MatMul"]
+    assert not any(node.input[1] in scaled for node in products)
     beside = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
     assert beside == metadata_of(made)
     assert beside["track_record"] == figures["track_record"]
