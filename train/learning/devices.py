@@ -1,8 +1,7 @@
-"""What the machine offers a training: 16-bit arithmetic, several GPUs."""
+"""What the machine offers a training: 16-bit arithmetic."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import keras
@@ -17,15 +16,6 @@ def fast_precision() -> str:
     """
     by_cpu = keras.backend.backend() == "tensorflow" and _cpu_has_bfloat16()
     return "mixed_bfloat16" if _gpus() or by_cpu else "float32"
-
-
-def all_gpus() -> AbstractContextManager:
-    """Within it a TensorFlow model is trained by all GPUs there are, if there are several."""
-    if keras.backend.backend() != "tensorflow" or len(_gpus()) < 2:
-        return nullcontext()
-    import tensorflow as tf
-
-    return tf.distribute.MirroredStrategy().scope()
 
 
 def _gpus() -> list[str]:

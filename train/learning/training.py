@@ -22,7 +22,6 @@ from train.data.folds import Placed, Sides
 from train.data.outlines import Outline
 from train.data.trained_on import recorded_sides
 from train.learning.bare import train_bare
-from train.learning.devices import all_gpus
 from train.learning.drawn import DrawnCache
 from train.learning.features import FeatureCache, Features
 from train.learning.robust import train_robust
@@ -83,13 +82,12 @@ def fit(
     keras.utils.set_random_seed(seed)
     print(f"training    {len(training)}: {class_counts(training)}")
     print(f"validation  {len(validation)}: {class_counts(validation)}")
-    with all_gpus():
-        if recipe.shown_tumours:
-            model, runs = train_robust(
-                training, validation, outlines, placed, recipe, seed, base_weights, cache
-            )
-        else:
-            model, runs = train_bare(training, validation, recipe, seed, base_weights, cache)
+    if recipe.shown_tumours:
+        model, runs = train_robust(
+            training, validation, outlines, placed, recipe, seed, base_weights, cache
+        )
+    else:
+        model, runs = train_bare(training, validation, recipe, seed, base_weights, cache)
     round_to_float16(model)
     history = [entry for run in runs for entry in run.history]
     history = [entry | {"epoch": number} for number, entry in enumerate(history, start=1)]
