@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import sys
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -57,7 +59,8 @@ def _cuda_problem() -> str | None:
         return "the NVIDIA driver finds no GPU"
     name = "onnxruntime_providers_cuda.dll" if windows else "libonnxruntime_providers_cuda.so"
     try:
-        ort.preload_dlls()
+        with redirect_stdout(io.StringIO()):  # where it prints all that it cannot load
+            ort.preload_dlls()
         ctypes.CDLL(str(Path(ort.__file__).parent / "capi" / name))
     except OSError as error:
         return f"a CUDA or cuDNN library is missing ({error})"

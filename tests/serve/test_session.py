@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -118,3 +120,27 @@ def test_a_gpu_that_was_asked_for_and_fails_is_an_error(failing, scans):
 def test_there_is_no_other_device():
     with pytest.raises(DeviceError, match="device 'tpu' is none of auto, cpu, cuda"):
         BrainTumorClassifier(device="tpu")
+
+
+@pytest.mark.skipif(CUDA not in session.ort.get_available_providers(), reason="needs CUDA's build")
+def test_a_driver_without_cudas_libraries_is_said_and_nothing_is_printed(monkeypatch, capfd):
+    """ONNX Runtime prints what it cannot load to standard output, where answers go."""
+
+    class Driver:
+        def cuInit(self, flags):
+            return 0
+
+        def cuDeviceGetCount(self, count):
+            count._obj.value = 1
+            return 0
+
+    def load(name):
+        if "libcuda.so" in name:
+            return Driver()
+        raise OSError("libcublasLt.so.13: cannot open shared object file")
+
+    stand_in = SimpleNamespace(CDLL=load, c_int=ctypes.c_int, byref=ctypes.byref)
+    monkeypatch.setattr(providers, "ctypes", stand_in)
+    problem = providers._cuda_problem.__wrapped__()
+    assert problem.startswith("a CUDA or cuDNN library is missing (libcublasLt.so.13")
+    assert capfd.readouterr() == ("", "")
