@@ -89,7 +89,7 @@ class Run:
             rows = list(csv.DictReader(text.splitlines(), strict=True))
         if not text.endswith("\n") or any(None in row.values() for row in rows if "slice" in row):
             raise ValueError("it ends within a row")
-        return [(Path(row["path"]).name, row.get("label") or row["error"]) for row in rows]
+        return [(Path(row["path"]).name, row.get("label") or row.get("error")) for row in rows]
 
     def half_written(self, fewest: int = PICTURES) -> list[str]:
         """What has its final name, and is not whole; a table of fewer rows is not."""
