@@ -1,0 +1,105 @@
+"""Ray, here or on a cluster: finding shards and answering them, a worker a core or GPU."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from ..command import UserError, one_line
+from ..processors import threads
+from ..providers import Device
+from .listing import shards
+from .worker import Job, Worker
+
+if TYPE_CHECKING:
+    import numpy as np
+
+EVERY = 60  # seconds between two reports
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """Within the block Ray is there: the cluster at an address, or this machine's cores.
+
+    Raises:
+        UserError: there is no such cluster, or a worker complains.
+    """
+    options: dict[str, Any] = {"address": address} if address else {"num_cpus": threads()}
+    try:
+        ray.init(
+            **options, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False
+        )
+    except Exception as error:  # Ray raises bare ones, too, where a machine is slow to start
+        where = f"{address}: no Ray cluster there" if address else "Ray does not start here"
+        raise UserError(f"{where} ({one_line(error)})") from None
+    logging.disable(logging.WARNING)  # of Ray's own; its workers' errors come as exceptions
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        raise UserError(_complaint(error)) from None
+    finally:
+        ray.shutdown()
+
+
+def device_of(asked: Device) -> Device:
+    """For "auto" a GPU where the cluster has one."""
+    if asked != "auto":
+        return asked
+    return "cuda" if ray.cluster_resources().get("GPU") else "cpu"
+
+
+def answer(
+    job: Job, words: Sequence[str], done: np.ndarray, report: Callable[[Counter[str]], None]
+) -> tuple[Counter[str], Counter[str]]:
+    """Do the job.
+
+    Args:
+        words: what to answer, as `serve.archive.listing.shards` takes it.
+        done: uint64, sorted: what has been.
+        report: is told every minute how many rows of each kind there are.
+
+    Returns:
+        how many rows of each kind were written, and what was passed over, by reason.
+    """
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.target_max_block_size = 1  # a shard is a block, and on its way as soon as it is found
+
+    def find(_: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for shard in shards(words, done):
+            yield {"shard": [shard.to_json()]}
+
+    resources = {"num_cpus": 1, "num_gpus": 1} if job.device == "cuda" else {"num_cpus": 1}
+    parts = (
+        ray.data.from_items([0])
+        .map_batches(find, batch_size=None, num_cpus=0)
+        .map(
+            Worker,
+            fn_constructor_args=(job, 1),
+            compute=ray.data.ActorPoolStrategy(min_size=1),
+            **resources,
+        )
+    )
+    counts: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    reported = time.monotonic()
+    for part in parts.iter_rows():
+        counts.update(json.loads(part["counts"]))
+        skipped.update(json.loads(part["skipped"]))
+        if time.monotonic() - reported > EVERY:
+            reported = time.monotonic()
+            report(counts)
+    return counts, skipped
+
+
+def _complaint(error: BaseException) -> str:
+    """What a worker says is wrong."""
+    cause = getattr(error, "cause", None)
+    return one_line(cause) if isinstance(cause, BaseException) else one_line(error)[:500]
