@@ -27,6 +27,9 @@ from .listing import Shard, digest, file_system
 PARTITION = "model_sha256"
 DONE = b"answered"
 ROWS = 4096  # that are held before they are written
+CROP = pa.struct(
+    {**dict.fromkeys(("x", "y", "width", "height"), pa.int32()), "padding": pa.list_(pa.int32(), 4)}
+)
 COUNTS = pa.map_(pa.string(), pa.int32())
 
 COLUMNS: dict[str, pa.DataType] = {
@@ -44,6 +47,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "series": pa.string(),  # that the slice is of
     "slice": pa.int32(),  # where it lies in it, from 0
     "warnings": pa.list_(pa.string()),
+    "crop": CROP,  # of a picture, what was seen of it
     "error": pa.string(),
     "kind": pa.string(),  # this and the following: of the series
     "slices": pa.int32(),
@@ -66,7 +70,7 @@ def rows_of(one: Answered) -> Iterator[dict[str, Any]]:
     if isinstance(one.answer, InvalidImageError):
         yield {"row": "error", "path": one.found.name, "error": one.answer.reason}
     elif isinstance(one.answer, Prediction):
-        yield _slice(one.answer, one.maps) | {"warnings": list(one.warnings)}
+        yield _slice(one.answer, one.maps)
     else:
         whole = one.answer
         maps = [None] * len(whole.slices) if one.maps is None else one.maps

@@ -20,8 +20,8 @@ from ..classifier import BrainTumorClassifier
 from ..command import UserError, one_line
 from ..formats.errors import InvalidImageError
 from ..formats.scans import File, read_scans
+from ..looking import Looker
 from ..providers import Device
-from ..series import Answer
 from ..sources import Found
 from .listing import WHOLE, Shard, file_system
 from .parts import Parts
@@ -73,6 +73,9 @@ class Worker:
         self._classifier = BrainTumorClassifier(job.model, job.device, threads)
         if sha256(self._classifier.path) != job.sha256:
             raise UserError(f"{job.model}: not the same file on every machine")
+        self._looker = Looker(
+            self._classifier, self._classifier.explain_pixels if job.maps else None
+        )
         self._pool = ThreadPoolExecutor(max(2, threads))
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -83,16 +86,9 @@ class Worker:
         counts: dict[str, int] = {}
         if shard.names:
             found = self._found(shard, skipped)
-            size, batch = self._classifier.input_size, self._job.batch_size
-            answers = classify(self._answer, size, found, batch, self._pool)
+            answers = classify(self._looker, found, self._job.batch_size, self._pool)
             counts = self._parts.write(shard, answers)
         return {"counts": json.dumps(counts), "skipped": json.dumps(skipped)}
-
-    @property
-    def _answer(self) -> Answer:
-        if self._job.maps:
-            return self._classifier.explain_pixels
-        return lambda pixels, names: (self._classifier.predict_pixels(pixels, names), None)
 
     def _found(self, shard: Shard, skipped: Counter[str]) -> Iterator[Found]:
         if shard.error:
