@@ -38,7 +38,7 @@ from train.data.duplicates import find_pairs
 from train.evaluation.leakage import audit, worst_pairs, write_table
 from train.evaluation.provenance import of_data
 from train.report.audits import plot_copies, verdict
-from train.report.plots import plot_pairs
+from train.report.pairs import plot_pairs
 
 
 def main(argv: Sequence[str] | None = None) -> int:

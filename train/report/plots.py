@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib
@@ -14,7 +15,6 @@ from serve.artifacts import replacing
 from serve.measures import calibration_error, confidence_bins, percent
 from serve.names import LABELS
 from serve.track_record import Bin
-from train.data.dataset import Scan
 from train.evaluation.predictions import (
     CONFIDENCE_EDGES,
     PROTOCOLS,
@@ -31,17 +31,21 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.transforms import Bbox
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # Okabe and Ito's colour-blind safe set
 GREEN, PURPLE = "#009E73", "#CC79A7"  # of the same set
 LINES = dict(zip(LABELS, ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PURPLE, ":")), strict=True))
-PANEL = 4.2  # inches
+PANEL = 4.9  # inches
+BESIDE = 2  # panels in a row: on a phone four could not be read
+MARGIN = 0.12  # inches around a picture
 PERCENT = PercentFormatter(1.0, decimals=0, symbol=" %")
 CORNER = 0.2  # of the ROC plane, shown enlarged
+TITLE, WIDTH = 76, 17  # letters in a line: of a picture's title, of a table's heading
 STYLE = {
-    "figure.dpi": 150,
-    "font.size": 11,
-    "axes.titlesize": 12,
+    "figure.dpi": 130,
+    "font.size": 12,
+    "axes.titlesize": 13,
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -70,38 +74,12 @@ def plot_history(history: Sequence[Mapping[str, float]], kept: int, path: Path) 
     panels[0].set_ylim(bottom=0)
     panels[1].yaxis.set_major_formatter(PercentFormatter(1.0))
     panels[1].legend(frameon=False)
-    _save(figure, path)
-
-
-def plot_pairs(pairs: Sequence[tuple[Scan, Scan, float, bool]], path: Path) -> None:
-    """Near-duplicates side by side: (one, other, similarity, mirrored)."""
-    rows = -(-len(pairs) // 3)
-    figure, panels = plt.subplots(
-        rows, 6, figsize=(12, 2.35 * rows), dpi=100, layout="constrained", squeeze=False
-    )
-    for panel in panels.flat:
-        panel.axis("off")
-    for number, (one, other, similarity, mirrored) in enumerate(pairs):
-        row, column = number // 3, 2 * (number % 3)
-        conflict = one.label != other.label
-        notes = [f"{similarity:.4f}"] + ["mirrored"] * mirrored + ["TWO LABELS"] * conflict
-        for panel, scan, note in (
-            (panels[row, column], one, "alike " + ", ".join(notes)),
-            (panels[row, column + 1], other, ""),
-        ):
-            panel.imshow(scan.pixels())
-            panel.set_title(
-                f"{scan.part}: {LABELS[scan.label]}\n{scan.path.name}",
-                fontsize=8,
-                color=ORANGE if conflict else "black",
-            )
-            panel.text(0, 1.0, note, transform=panel.transAxes, va="top", fontsize=8, color="white")
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_confusion(protocols: Mapping[str, Predictions], path: Path) -> None:
     """Confusion matrices: images, and their share of the true class."""
-    with _panels(protocols, path, "Images, and their share of the true class", 5.3) as panels:
+    with _panels(protocols, path, "Images, and their share of the true class", 5.4) as panels:
         for panel, tested in zip(panels, protocols.values(), strict=True):
             counts = confusion(tested)
             shares = counts / counts.sum(axis=1, keepdims=True)
@@ -118,15 +96,14 @@ def plot_confusion(protocols: Mapping[str, Predictions], path: Path) -> None:
             ticks = range(len(LABELS))
             panel.set_xticks(ticks, LABELS, rotation=30, ha="right", rotation_mode="anchor")
             panel.set_yticks(ticks, LABELS)
-            panel.set_xlabel("predicted class")
+            panel.set(xlabel="predicted class", ylabel="true class")
             panel.tick_params(length=0)
             panel.spines[:].set_visible(False)
-        panels[0].set_ylabel("true class")
 
 
 def plot_roc(protocols: Mapping[str, Predictions], path: Path) -> None:
     """One-vs-rest ROC curves by class, the upper left corner enlarged."""
-    with _panels(protocols, path, "ROC curves, each class against the others", 6.2) as panels:
+    with _panels(protocols, path, "ROC curves, each class against the others", 6.6) as panels:
         for panel, tested in zip(panels, protocols.values(), strict=True):
             curves = roc(tested)
             corner = panel.inset_axes((0.4, 0.14, 0.56, 0.56))
@@ -137,9 +114,9 @@ def plot_roc(protocols: Mapping[str, Predictions], path: Path) -> None:
             corner.set_yticks((1 - CORNER, 1 - CORNER / 2, 1))
             corner.tick_params(labelsize=9)
             panel.indicate_inset_zoom(corner, edgecolor=GREY)
-            panel.set(xlabel="false positive rate", xlim=(0, 1), ylim=(0, 1))
+            panel.set(xlabel="false positive rate", ylabel="true positive rate")
+            panel.set(xlim=(0, 1), ylim=(0, 1))
             _legend_below(panel)
-        panels[0].set_ylabel("true positive rate")
 
 
 def _draw_curves(axes: Axes, curves: Mapping[str, Curve], clip: bool) -> None:
@@ -162,7 +139,7 @@ def plot_reliability(protocols: Mapping[str, Predictions], path: Path) -> None:
     """Accuracy by confidence before and after temperature scaling, a point a bin, with the 95 %
     interval that its number of images leaves (Wilson)."""
     title = "Accuracy by confidence, with 95 % intervals; the larger a point, the more images"
-    with _panels(protocols, path, title, 5.8) as panels:
+    with _panels(protocols, path, title, 6.3) as panels:
         for panel, tested in zip(panels, protocols.values(), strict=True):
             panel.plot((0, 1), (0, 1), color=GREY, linewidth=1, label="accuracy = confidence")
             for when, probabilities, colour, line in (
@@ -177,13 +154,12 @@ def plot_reliability(protocols: Mapping[str, Predictions], path: Path) -> None:
                 panel.scatter(
                     confidence, right, 300 * share, colour, marker=line[0], alpha=0.4, clip_on=False
                 )
-            panel.set(xlabel="mean confidence", xlim=(0.2, 1), ylim=(0, 1))
+            panel.set(xlabel="mean confidence", ylabel="accuracy", xlim=(0.2, 1), ylim=(0, 1))
             panel.set_box_aspect(1)
             panel.grid()
             for axis in (panel.xaxis, panel.yaxis):
                 axis.set_major_formatter(PERCENT)
             _legend_below(panel)
-        panels[0].set_ylabel("accuracy")
 
 
 def _intervals(images: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -194,7 +170,7 @@ def _intervals(images: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def plot_confidence(protocols: Mapping[str, Predictions], path: Path) -> None:
     """How many right and wrong answers there are of each confidence, on a logarithmic scale."""
-    with _panels(protocols, path, "Confidence of right and of wrong answers", 4.9) as panels:
+    with _panels(protocols, path, "Confidence of right and of wrong answers", 5.3) as panels:
         width = CONFIDENCE_EDGES[1] - CONFIDENCE_EDGES[0]
         for panel, tested in zip(panels, protocols.values(), strict=True):
             for side, (name, counts, colour) in enumerate(
@@ -208,7 +184,7 @@ def plot_confidence(protocols: Mapping[str, Predictions], path: Path) -> None:
                     color=colour,
                     label=f"{name}: {counts.sum():,} images",
                 )
-            panel.set(xlabel="confidence", xlim=(0.2, 1))
+            panel.set(xlabel="confidence", ylabel="images", xlim=(0.2, 1))
             panel.set_yscale("log")
             panel.set_ylim(bottom=0.7)
             panel.xaxis.set_major_formatter(PERCENT)
@@ -216,36 +192,51 @@ def plot_confidence(protocols: Mapping[str, Predictions], path: Path) -> None:
             panel.set_box_aspect(0.85)
             panel.grid(axis="y")
             _legend_below(panel)
-        panels[0].set_ylabel("images")
 
 
 def plot_table(
     header: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], path: Path
 ) -> None:
-    """A table of text: the first column to the left, a rule above each group of rows."""
-    widths = (2.7, *(2.25 for _ in header[1:]))  # inches
-    height = 0.27  # of a row, in inches
-    lines = 2 + sum(map(len, groups))  # the header takes two
+    """A table of text: the first column to the left, a rule above each group of rows.
+
+    A heading is wrapped to its column, and a cell's bracket stands on a line of its own.
+    """
+    headings = [wrapped(cell, WIDTH) for cell in header]
+    rows = [[[cell.replace(" (", "\n(") for cell in row[1:]] for row in group] for group in groups]
+    widths = (2.7, *(1.85 for _ in header[1:]))  # inches
+    lines = _lines(headings) + 1 + sum(_lines(row) for group in rows for row in group)
+    height = 0.27  # of a line, in inches
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=(sum(widths), height * (lines + 1)))
         panel = figure.add_axes((0, 0, 1, 1))
         panel.axis("off")
         panel.set(xlim=(0, sum(widths)), ylim=(lines + 0.5, -0.5))
 
-        def write(row: Sequence[str], middle: float, **style: str) -> None:
-            panel.text(0.15, middle, row[0], va="center", **style)
-            for column, cell in enumerate(row[1:], 1):
+        def write(first: str, cells: Sequence[str], middle: float, **style: str) -> None:
+            panel.text(0.15, middle, first, va="center", **style)
+            for column, cell in enumerate(cells, 1):
                 centre = sum(widths[:column]) + widths[column] / 2
                 panel.text(centre, middle, cell, ha="center", va="center", **style)
 
-        write(header, 1, weight="bold")
-        top = 2
-        for group in groups:
+        top = float(_lines(headings))
+        write(headings[0], headings[1:], top / 2, weight="bold")
+        top += 0.5
+        for group, cells in zip(groups, rows, strict=True):
             panel.axhline(top, 0.01, 0.99, color=GREY, linewidth=0.8)
-            for number, row in enumerate(group):
-                write(row, top + number + 0.5)
-            top += len(group)
-        _save(figure, path)
+            for row, texts in zip(group, cells, strict=True):
+                write(row[0], texts, top + _lines(texts) / 2)
+                top += _lines(texts)
+        save(figure, path)
+
+
+def wrapped(words: str, width: int) -> str:
+    """Words on lines of at most so many letters."""
+    return "\n".join(fill(line, width) for line in words.splitlines())
+
+
+def _lines(cells: Sequence[str]) -> int:
+    """The lines of the tallest cell."""
+    return max(1 + cell.count("\n") for cell in cells)
 
 
 @contextmanager
@@ -254,27 +245,36 @@ def _panels(
 ) -> Iterator[list[Axes]]:
     """A panel a protocol, side by side in the common look; written to `path` at the end.
 
-    The height is in inches.
+    The height of a panel, with its title and legend, is in inches.
     """
-    size = max(PANEL * len(protocols), 1.5 * PANEL), height
+    across = min(BESIDE, len(protocols))
+    down = -(-len(protocols) // across)
+    size = max(PANEL * across, 1.5 * PANEL), height * down
     with plt.rc_context(STYLE):
-        figure, panels = plt.subplots(
-            1, len(protocols), figsize=size, sharey=True, squeeze=False, layout="constrained"
+        figure, grid = plt.subplots(
+            down, across, figsize=size, sharey=True, squeeze=False, layout="constrained"
         )
-        figure.suptitle(title)
-        for panel, (name, tested) in zip(panels[0], protocols.items(), strict=True):
-            panel.set_title(f"{name}: {PROTOCOLS[name]}\n{len(tested.labels):,} images")
-        yield list(panels[0])
-        _save(figure, path)
+        panels = list(grid.flat)
+        for spare in panels[len(protocols) :]:
+            spare.remove()
+        figure.suptitle(wrapped(title, TITLE))
+        for panel, (name, tested) in zip(panels, protocols.items(), strict=False):
+            heading = wrapped(f"{name}: {PROTOCOLS[name]}", TITLE // 2 - 4)
+            panel.set_title(f"{heading}\n{len(tested.labels):,} images")
+            panel.yaxis.set_tick_params(labelleft=True)
+        yield panels[: len(protocols)]
+        save(figure, path)
 
 
 def _legend_below(panel: Axes) -> None:
     panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture with all that is drawn, also beyond its edges, and close it."""
+    drawn = Bbox.union([figure.bbox_inches, figure.get_tightbbox()]).padded(MARGIN)
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
+        figure.savefig(temporary, format="png", bbox_inches=drawn)
     plt.close(figure)
 
 

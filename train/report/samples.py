@@ -7,16 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap
+from matplotlib.lines import Line2D
 from PIL import Image
 from scipy.special import softmax
 
-from serve.artifacts import replacing
-from serve.names import INPUT_SIZE, LABELS
+from serve.measures import percent
+from serve.names import LABELS
+from serve.overlay import INFERNO, overlay
 from train.data.dataset import Scan
-from train.report.plots import plt
+from train.report.plots import plt, save
 
-COLUMNS = 6
-STRONGEST = 0.55  # opacity of the hottest spot
+COLUMNS = 4  # on a phone more could not be read
+MOST = 3 * COLUMNS  # of the right answers, and of the wrong ones
+TITLES = ("Right answers", "Wrong answers")
+OUTLINE = "#5cf2ff"  # stands out from grey and from every colour of the map
 
 
 @dataclass(frozen=True)
@@ -53,32 +60,42 @@ def choose_samples(
 
 
 def plot_samples(samples: Sequence[Sample], path: Path) -> None:
-    """Right answers above, wrong ones below: the scan, its heat map and the outline."""
-    ordered = [sample for sample in samples if sample.right][: 2 * COLUMNS]
-    ordered += [sample for sample in samples if not sample.right][: 2 * COLUMNS]
-    rows = -(-len(ordered) // COLUMNS)
-    figure, panels = plt.subplots(
-        rows, COLUMNS, figsize=(12, 2.5 * rows), dpi=100, layout="constrained", squeeze=False
+    """Right answers above, wrong ones below: the scan under its map, as the app draws it, and the
+    outline; below them what the colours and the line mean."""
+    right = [sample for sample in samples if sample.right][:MOST]
+    wrong = [sample for sample in samples if not sample.right][:MOST]
+    rows = [-(-len(part) // COLUMNS) for part in (right, wrong)]
+    figure = plt.figure(figsize=(9.5, 2.75 * sum(rows) + 1.6), dpi=100, layout="constrained")
+    *parts, foot = figure.subfigures(3, 1, height_ratios=[*(max(n, 0.01) for n in rows), 0.45])
+    for part, title, own, count in zip(parts, TITLES, (right, wrong), rows, strict=True):
+        if own:
+            part.suptitle(title, fontsize=13)
+            panels = part.subplots(count, COLUMNS, squeeze=False)
+            for panel in panels.flat:
+                panel.axis("off")
+            for panel, sample in zip(panels.flat, own, strict=False):
+                _draw(panel, sample)
+    _explain(foot.subplots())
+    save(figure, path)
+
+
+def _draw(panel: Axes, sample: Sample) -> None:
+    answer = int(sample.probabilities.argmax())
+    scan = Image.fromarray(sample.scan.pixels()).convert("RGB")
+    panel.imshow(overlay(scan, sample.heat / max(float(sample.heat.max()), 1e-9)))
+    panel.contour(sample.mask, levels=[0.5], colors=OUTLINE, linewidths=1.2)
+    verdict = "" if sample.right else f"\nit is {LABELS[sample.label]}"
+    panel.set_title(f"{LABELS[answer]} {percent(sample.probabilities[answer], 0)}{verdict}")
+
+
+def _explain(panel: Axes) -> None:
+    """What the colours and the line mean."""
+    colours = ListedColormap([f"#{colour}" for colour in INFERNO.split()])
+    bar = panel.figure.colorbar(
+        ScalarMappable(cmap=colours), ax=panel, orientation="horizontal", fraction=0.35, aspect=30
     )
-    for panel in panels.flat:
-        panel.axis("off")
-    for panel, sample in zip(panels.flat, ordered, strict=False):
-        answer = int(sample.probabilities.argmax())
-        heat = _upsampled(sample.heat)
-        panel.imshow(sample.scan.pixels())
-        panel.imshow(heat, cmap="viridis", alpha=heat * STRONGEST, vmin=0, vmax=1)
-        panel.contour(sample.mask, levels=[0.5], colors="white", linewidths=1)
-        verdict = "right" if sample.right else f"it is {LABELS[sample.label]}"
-        panel.set_title(
-            f"{LABELS[answer]} {sample.probabilities[answer]:.0%}\n{verdict}", fontsize=9
-        )
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
-    plt.close(figure)
-
-
-def _upsampled(heat: np.ndarray) -> np.ndarray:
-    """Scaled to a maximum of 1 and smoothly enlarged, float32 (224, 224)."""
-    image = Image.fromarray((heat / max(float(heat.max()), 1e-9)).astype(np.float32))
-    large = image.resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BICUBIC)
-    return np.clip(np.asarray(large), 0, 1)
+    bar.set_ticks([0, 1], labels=["little", "much"])
+    bar.set_label("what speaks for the true class (Grad-CAM)")
+    panel.axis("off")
+    line = Line2D([], [], color=OUTLINE, linewidth=1.5, label="the tumour, as radiologists drew it")
+    panel.legend(handles=[line], loc="center", facecolor="black", labelcolor="white", framealpha=1)

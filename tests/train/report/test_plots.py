@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PIL import Image
 
 from serve.artifacts import MODELS
 from serve.metrics import read_metrics
 from train.evaluation.predictions import PREDICTIONS, read_protocols
-from train.report.plots import PICTURES, draw
+from train.report.plots import PICTURES, draw, wrapped
 
 NAMES = {*PICTURES, "figures"}
 
@@ -19,7 +20,10 @@ def check_pictures(paths):
             image.load()
         assert image.format == "PNG"
         assert 900 <= image.width <= 2600, path.name
-        assert len(image.convert("L").getcolors()) > 10, f"{path.name} is blank"
+        grey = np.asarray(image.convert("L"))
+        assert len(np.unique(grey)) > 10, f"{path.name} is blank"
+        frame = (grey[:8], grey[-8:], grey[:, :8], grey[:, -8:])
+        assert all((edge == 255).all() for edge in frame), f"{path.name} is cut off"
 
 
 def test_pictures_of_one_protocol(tmp_path):
@@ -37,6 +41,11 @@ def test_three_protocols_fit(tmp_path):
     for part in ("protocols", "calibration"):
         metrics[part]["patient"] = metrics[part]["kaggle"]
     check_pictures(draw(metrics, tested, tmp_path))
+
+
+def test_a_heading_is_wrapped_to_its_column():
+    headings = wrapped("published\nthis very model, patients left out", 17).splitlines()
+    assert headings == ["published", "this very model,", "patients left out"]
 
 
 def test_nothing_measured_draws_nothing(tmp_path):
