@@ -63,7 +63,7 @@ class Crop:
         top, bottom = (round((y + at) * down) for at in (self.y, self.y + self.height))
         sides = zip(self.padding, (across, down, across, down), strict=True)
         padding = tuple(round(black * scale) for black, scale in sides)
-        return Crop(left, top, right - left, bottom - top, padding)  # type: ignore[arg-type]
+        return Crop(left, top, max(1, right - left), max(1, bottom - top), padding)  # type: ignore[arg-type]
 
 
 def find_head(pixels: np.ndarray) -> Crop | None:

@@ -11,10 +11,12 @@ from gradio_client.utils import python_type_to_json_schema
 from PIL import Image
 
 from ..classifier import Prediction
-from ..formats.raster import InvalidImageError
+from ..formats.scans import InvalidImageError, Series, Slice
 from ..overlay import overlay
+from ..series import SeriesPrediction
 from . import words as text
-from .analysis import Analyser, SeriesAnalysis
+from .analysis import Analyser
+from .reading import answer_all, found_in, opened
 from .uploads import received, received_all, refused
 
 PREDICTED = "predicted"
@@ -73,12 +75,7 @@ def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
         unsure is true, answers of such a confidence were too often wrong. What lies around the
         scan is cut off, unless crop is false.
         """
-        (found,) = analyser.predict_all([received(scan)], lambda _: None, crop)
-        if isinstance(found, InvalidImageError):
-            raise found
-        if len(found) > 1:
-            raise _several(len(found))
-        return _answer(found[0])
+        return _answer(analyser.predict(_picture(scan, crop), crop))
 
     def explain(
         scan: File, label: str = PREDICTED, crop: bool = True
@@ -92,9 +89,7 @@ def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
         known = (PREDICTED, *analyser.classifier.labels)
         if label not in known:
             raise refused(f"label must be one of {', '.join(known)}.")
-        found = analyser.analyse(received(scan), crop)
-        if isinstance(found, SeriesAnalysis):
-            raise _several(len(found.answer.slices))
+        found = analyser.analyse(_picture(scan, crop), crop)
         maps = {name: one.tolist() for name, one in found.maps.items()}
         result = Explained(answer=_answer(found.prediction), engine=found.engine, maps=maps or None)
         shown = found.prediction.label if label == PREDICTED else label
@@ -107,12 +102,15 @@ def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
 
         A bad file gets its reason, the others their answers.
         """
+        found = [one for scan in received_all(scans) for one in found_in([scan])]
         answers: list[Answer | Failure] = []
-        for found in analyser.predict_all(received_all(scans), lambda _: None, crop):
-            if isinstance(found, InvalidImageError):
-                answers.append(Failure(file=found.name, error=found.reason))
+        for one in answer_all(analyser.looker(crop), found):
+            if isinstance(one.answer, InvalidImageError):
+                answers.append(Failure(file=one.answer.name, error=one.answer.reason))
+            elif isinstance(one.answer, SeriesPrediction):
+                answers += map(_answer, one.answer.slices)
             else:
-                answers += map(_answer, found)
+                answers.append(_answer(one.answer))
         return answers
 
     with gr.Group(visible=False):
@@ -137,8 +135,22 @@ def add_endpoints(analyser: Analyser, queue: dict[str, Any]) -> None:
             call.click(function, inputs, outputs, preprocess=False, **queue)
 
 
-def _several(slices: int) -> gr.Error:
-    return refused(f"It holds {slices} slices, not one: /predict_batch answers each.")
+def _picture(scan: File, crop: bool) -> Slice:
+    """The one picture in a file.
+
+    Raises:
+        InvalidImageError: it cannot be read.
+        gradio.Error: it holds several.
+    """
+    found = found_in([received(scan)])
+    if len(found) != 1:
+        raise refused(f"It holds {len(found)} pictures or series: /predict_batch answers each.")
+    if isinstance(found[0], InvalidImageError):
+        raise found[0]
+    read = opened(found[0], crop)
+    if isinstance(read, Series):
+        raise refused(f"It holds {len(read)} slices, not one: /predict_batch answers each.")
+    return read
 
 
 def _answer(prediction: Prediction) -> Answer:

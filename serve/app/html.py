@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from ..classifier import Prediction
 from ..crop import Crop
 from ..measures import percent
 from ..names import INTENDED_USE, LABELS, NOTUMOR
-from ..outputs import summary
-from ..overlay import INFERNO, framed, heat_layer, overlay
-from ..series import SeriesPrediction
+from ..overlay import INFERNO, framed, heat_layer
 from ..track_record import TrackRecord
 from . import words as text
 from .analysis import Analysis
@@ -26,18 +25,18 @@ from .uploads import MAX_BYTES, MOST_FILES
 SCAN_SIZE = 800  # pixels, the longer side of the scan as it is shown
 HEAT_SIZE = 320  # of the map over it: it is smooth, the browser stretches it
 THUMBNAIL_SIZE = 112
-SLICE_SIZE = 400
 OPACITY = 0.6  # of the map, until the visitor says otherwise
 
 DISCLAIMER = f'<p class="disclaimer" role="note"><strong>{escape(INTENDED_USE)}</strong></p>'
 HEADER = f'<header class="title"><h1>{text.TITLE}</h1><p>{text.PURPOSE}</p></header>{DISCLAIMER}'
+CLOSE = '<button type="button" class="close-card">Back to all files</button>'
 WAITING_FOR_FILES = (
-    '<p class="waiting">Choose several scans, at most '
-    f"{MOST_FILES} of {MAX_BYTES // 2**20} MB each. Every file gets a row.</p>"
+    '<p class="waiting">Choose several scans, volumes or the files of a DICOM series, at most '
+    f"{MOST_FILES} of {MAX_BYTES // 2**20} MB each. Every scan or series gets a card.</p>"
 )
 WAITING = (
-    '<p class="waiting">Choose a scan. The answer appears here at once; '
-    "what you upload is deleted within minutes.</p>"
+    '<p class="waiting">Choose a scan: a picture, DICOM, or a volume (NIfTI, a stack of pages). '
+    "The answer appears here; what you upload is deleted within minutes.</p>"
 )
 NO_PICTURES = (
     '<p class="waiting">Here you will see the scan, and beside it what made the model answer '
@@ -79,7 +78,7 @@ def examples(files: Sequence[Path], labels: Sequence[str], trained_on: Container
     buttons = "".join(
         f'<button type="button" data-example="{number}" data-name="{file.name}" '
         f'aria-label="Example: {text.class_noun(label)}, {file.stem}">'
-        f'<img src="{_data_url(_fit(Image.open(file).convert("RGB"), THUMBNAIL_SIZE))}" alt="">'
+        f'<img src="{data_url(fit(Image.open(file).convert("RGB"), THUMBNAIL_SIZE))}" alt="">'
         f"<span>{column(label)}{star}</span></button>"
         for number, (file, label, star) in enumerate(zip(files, labels, stars, strict=True))
     )
@@ -107,7 +106,7 @@ def refusal(prediction: Prediction, threshold: float) -> str:
     return (
         '<section class="answer refused" role="alert">'
         f'<p class="file">{escape(prediction.path)}</p><h2>{text.NO_MRI}</h2>'
-        f"{_warnings(prediction.warnings)}<p>{text.NO_MRI_REASON}</p>"
+        f"{warned(prediction.warnings)}<p>{text.NO_MRI_REASON}</p>"
         f"<p>If it is one, perhaps:</p><ul>{causes}</ul>"
         f'<p class="small">Difference from the scans that the model knows: '
         f"{prediction.ood_score:.1f}; nearly all slices of brain MRI stay below "
@@ -118,86 +117,106 @@ def refusal(prediction: Prediction, threshold: float) -> str:
 def answer(prediction: Prediction, record: TrackRecord, metrics: dict[str, Any]) -> str:
     """The class, its confidence and what that has meant, and all probabilities as bars."""
     unsure = " unsure" if prediction.unsure else ""
+    bars = bars_of(prediction.probabilities or {}, "Probability of every class")
     return (
         f'<section class="answer{unsure}">'
         f'<p class="file">{escape(prediction.path)}</p>'
         f"<h2>{text.heading(prediction)}</h2>"
         f'<p class="confidence"><strong>{percent(prediction.confidence or 0)}</strong> '
-        f"confidence, calibrated</p>{_warnings(prediction.warnings)}{_bars(prediction)}"
+        f"confidence, calibrated</p>{warned(prediction.warnings)}{bars}"
         f'<p class="record">{text.what_it_rests_on(prediction, record, metrics)}</p></section>'
     )
 
 
 def refused_picture(analysis: Analysis) -> str:
     """The picture that was refused, without any map."""
-    scan, _ = _shown(analysis, SCAN_SIZE)
+    scan, _ = framed_scan(analysis.scan, analysis.crop, SCAN_SIZE)
     return (
-        f'<figure class="refused-picture"><img src="{_data_url(scan)}" alt="The picture"></figure>'
+        f'<figure class="refused-picture"><img src="{data_url(scan)}" alt="The picture"></figure>'
     )
 
 
-def series(found: SeriesPrediction) -> str:
-    """The answers for a sheet, a stack or a volume: together, and slice by slice."""
-    kind = "sheet" if found.kind == "sheet" else "series"
-    rows = "".join(
-        f'<tr class="{"refused" if one.label is None else ""}"><th scope="row">{index}</th>'
-        f"<td>{text.heading(one)}</td>"
-        f"<td>{percent(one.confidence) if one.confidence else ''}</td></tr>"
-        for index, one in zip(found.indices, found.slices, strict=True)
-    )
-    head = "".join(f'<th scope="col">{word}</th>' for word in ("Slice", "Class", "Confidence"))
-    pooled = f"<p>{text.POOLED}</p>" if found.tumour is not None else ""
-    return (
-        f'<section class="answer files"><p class="file">{escape(found.name)}</p>'
-        f"<h2>A {kind} of {len(found.slices)} slices</h2><p>{escape(summary(found))}.</p>"
-        f"{pooled}{_warnings([*found.warnings, *found.errors])}"
-        '<div class="scroll" tabindex="0" role="region" aria-label="Answers">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
-    )
-
-
-def slices(shown: Sequence[Analysis]) -> str:
-    """Slices of a series, each under the map of its class."""
-    figures = "".join(
-        f'<figure><img src="{_data_url(_under_map(one))}" alt="Slice {one.index}"><figcaption>'
-        f"{one.index}: {text.heading(one.prediction)}</figcaption></figure>"
-        for one in shown
-    )
-    return f'<section id="evidence"><div class="viewer slices">{figures}</div></section>'
-
-
-def viewer(analysis: Analysis, metrics: dict[str, Any]) -> str:
+def viewer(analysis: Analysis, metrics: dict[str, Any], key: str) -> str:
     """The scan, and beside it the scan under each class's map; one map is shown at a time, and
-    none at first where the answer is "no tumour": it would light up healthy brain."""
-    scan, crop = _shown(analysis, SCAN_SIZE)
-    small = _fitted(scan.size, HEAT_SIZE)
-    seen = crop and crop.moved(small[0] / scan.width, small[1] / scan.height)
-    url, name = _data_url(scan), escape(analysis.prediction.path, quote=True)
-    found = analysis.prediction.label
-    shown = "" if found == LABELS[NOTUMOR] else found
-    layers, captions = [], [_part("p", "", shown, "reading", text.NO_MAP)]
-    for label, heat in analysis.maps.items():
-        layer = heat_layer(heat, small, seen)
-        layers.append(
-            f'<img class="heat" data-class="{label}" src="{_data_url(layer)}" '
-            f'alt="What speaks for {text.class_noun(label)}"{_hidden(label, shown)}>'
-        )
-        reading = text.how_to_read_map(label, metrics.get("attention", {}))
-        captions.append(_part("p", label, shown, "reading", reading))
-    return (
-        '<section id="evidence"><div id="viewer" class="viewer"><div class="pictures">'
-        f'<figure><img src="{url}" alt="The scan {name}"><figcaption>'
-        f"{text.FRAMED if crop else 'Scan'}</figcaption></figure>"
-        f'<figure><div class="stack"><img src="{url}" alt="">{"".join(layers)}</div>'
-        f"<figcaption>What the model looked at ({text.ENGINES[analysis.engine]})</figcaption>"
-        f"</figure></div>{_controls(list(analysis.maps), shown)}{''.join(captions)}</div></section>"
+    none at first where the answer is "no tumour": it would light up healthy brain.
+
+    Args:
+        analysis: what is shown.
+        metrics: metrics.json.
+        key: of this viewer in the page.
+    """
+    scan, seen = framed_scan(analysis.scan, analysis.crop, SCAN_SIZE)
+    heats = {
+        label: heat_url(one, scan.size, seen, HEAT_SIZE) for label, one in analysis.maps.items()
+    }
+    return viewer_of(
+        key,
+        analysis.prediction.path,
+        data_url(scan),
+        heats,
+        shown_first(analysis.prediction.label),
+        text.ENGINES[analysis.engine],
+        metrics,
+        caption=text.FRAMED if seen else text.SCAN,
     )
+
+
+def viewer_of(
+    key: str,
+    name: str,
+    scan: str,
+    heats: Mapping[str, str],
+    shown: str,
+    engine: str,
+    metrics: dict[str, Any],
+    above: str = "",
+    caption: str = text.SCAN,
+) -> str:
+    """Two pictures and what changes them; viewer.js does it.
+
+    Args:
+        key: of this viewer in the page.
+        name: the scan's.
+        scan: its picture, an address.
+        heats: the map of every class, an address each.
+        shown: the class whose map is shown first; "" none.
+        engine: what drew the maps.
+        metrics: metrics.json.
+        above: what else belongs to it, HTML.
+        caption: of the scan.
+    """
+    layers = "".join(
+        f'<img class="heat" data-class="{label}" src="{layer}" '
+        f'alt="What speaks for {text.class_noun(label)}"{hidden(label, shown)}>'
+        for label, layer in heats.items()
+    )
+    attention = metrics.get("attention", {})
+    captions = [part("p", "", shown, "reading", text.NO_MAP)]
+    captions += [
+        part("p", label, shown, "reading", text.how_to_read_map(label, attention))
+        for label in heats
+    ]
+    alt = f"The scan {escape(name, quote=True)}"
+    return (
+        f'<section id="{key}" class="viewer" data-name="{escape(name, quote=True)}">{above}'
+        '<div class="pictures">'
+        f'<figure>{_view(f"""<img class="scan" src="{scan}" alt="{alt}">""", "The scan")}'
+        f"<figcaption>{caption}</figcaption></figure>"
+        f'<figure>{_view(f"""<img class="scan" src="{scan}" alt="">{layers}""", "Under the map")}'
+        f"<figcaption>{text.LOOKED_AT} ({engine})</figcaption></figure></div>"
+        f"{controls(list(heats), shown, key)}{''.join(captions)}{_view_tools(key)}</section>"
+    )
+
+
+def shown_first(label: str | None) -> str:
+    """The class whose map is shown until the visitor chooses; "" none."""
+    return "" if label is None or label == LABELS[NOTUMOR] else label
 
 
 def figure(words: str, file: Path) -> str:
     """A picture of the report: a file of `server.REPORT`."""
     return (
-        f'<figure><img src="report/{file.name}" alt="{escape(words)}" loading="lazy">'
+        f'<figure tabindex="0"><img src="report/{file.name}" alt="{escape(words)}" loading="lazy">'
         f"<figcaption>{escape(words)}</figcaption></figure>"
     )
 
@@ -207,79 +226,132 @@ def column(label: str) -> str:
     return text.class_noun(label).capitalize()
 
 
-def _controls(labels: Sequence[str], shown: str | None) -> str:
+def controls(labels: Sequence[str], shown: str, key: str) -> str:
     """Which class's map is shown, how strongly, and what its colours mean."""
     choices = "".join(
-        f'<label><input type="radio" name="shown" value="{label}"'
+        f'<label><input type="radio" name="shown-{key}" value="{label}"'
         f"{' checked' if label == shown else ''}><span>{name}</span></label>"
         for label, name in [("", "No map"), *((label, column(label)) for label in labels)]
     )
     colours = ", ".join(f"#{colour}" for colour in INFERNO.split())
     return (
-        '<fieldset id="shown-class"><legend>Show what speaks for</legend>'
+        '<fieldset class="choices shown-class"><legend>Show what speaks for</legend>'
         f'{choices}</fieldset><div class="strength"><label>Opacity of the map <input type="range" '
-        f'id="opacity" min="0" max="1" step="0.05" value="{OPACITY}"></label>'
+        f'class="opacity" min="0" max="1" step="0.05" value="{OPACITY}"></label>'
         '<p class="scale">little <span aria-hidden="true" '
         f'style="background: linear-gradient(to right, {colours})"></span> much</p></div>'
     )
 
 
-def _part(tag: str, label: str, shown: str | None, kind: str, content: str) -> str:
-    return f'<{tag} class="{kind}" data-class="{label}"{_hidden(label, shown)}>{content}</{tag}>'
+def _view(layers: str, label: str) -> str:
+    """A picture that can be moved and brought closer."""
+    return (
+        f'<div class="view" tabindex="0" role="group" aria-label="{label}: {text.VIEW_KEYS}">'
+        f'<div class="layers stack">{layers}</div></div>'
+    )
 
 
-def _hidden(label: str, shown: str | None) -> str:
+def _view_tools(key: str) -> str:
+    """How the scan is looked at, and what can be saved of it."""
+    transfer = "".join(f'<feFunc{one} type="linear"/>' for one in "RGB")
+    sliders = "".join(
+        f'<label>{name} <input type="range" class="{name.lower()}" min="-100" max="100" value="0">'
+        "</label>"
+        for name in ("Brightness", "Contrast")
+    )
+    return (
+        '<div class="tools" role="group" aria-label="How the scan is looked at">'
+        '<button type="button" data-zoom="0.667" aria-label="Zoom out">&minus;</button>'
+        '<button type="button" data-zoom="1.5" aria-label="Zoom in">+</button>'
+        f"{sliders}"
+        '<button type="button" class="window" aria-pressed="false">'
+        "Drag for brightness and contrast</button>"
+        '<button type="button" class="reset">Reset</button></div>'
+        '<div class="tools downloads"><button type="button" class="overlay-png">'
+        "Save the picture (PNG)</button>"
+        '<button type="button" class="report">Save the report (HTML)</button></div>'
+        f'<svg aria-hidden="true" width="0" height="0"><filter id="window-{key}" '
+        'color-interpolation-filters="sRGB">'
+        f"<feComponentTransfer>{transfer}</feComponentTransfer></filter></svg>"
+    )
+
+
+def part(tag: str, label: str, shown: str | None, kind: str, content: str) -> str:
+    return f'<{tag} class="{kind}" data-class="{label}"{hidden(label, shown)}>{content}</{tag}>'
+
+
+def hidden(label: str, shown: str | None) -> str:
     return "" if label == shown else " hidden"
 
 
-def _bars(prediction: Prediction) -> str:
-    shares = prediction.probabilities or {}
+def bars_of(shares: Mapping[str, float], caption: str, spoken: bool = True) -> str:
+    """A bar for every class, the longest first.
+
+    Args:
+        shares: 0 to 1.
+        caption: what they are.
+        spoken: that is said to screen readers alone.
+    """
+    look = " class='unspoken'" if spoken else ""
     rows = "".join(
         f"<tr><th scope='row'>{column(label)}</th>"
-        f"<td class='bar' aria-hidden='true'><span style='width:{shares[label]:.2%}'></span></td>"
-        f"<td>{percent(shares[label])}</td></tr>"
-        for label in text.likeliest(prediction)
+        f"<td class='bar' aria-hidden='true'><span style='width:{share:.2%}'></span></td>"
+        f"<td>{percent(share)}</td></tr>"
+        for label, share in sorted(shares.items(), key=lambda pair: -pair[1])
     )
-    return (
-        "<table class='bars'><caption class='unspoken'>Probability of every class</caption>"
-        f"<tbody>{rows}</tbody></table>"
-    )
+    return f"<table class='bars'><caption{look}>{caption}</caption><tbody>{rows}</tbody></table>"
 
 
-def _shown(analysis: Analysis, longest: int) -> tuple[Image.Image, Crop | None]:
-    """The scan as it is shown, and the part that was seen, in a frame, in its pixels."""
-    scan, crop = _fit(analysis.scan, longest), analysis.crop
-    if crop is None:
-        return scan, None
-    crop = crop.moved(scan.width / analysis.scan.width, scan.height / analysis.scan.height)
-    return framed(scan, crop), crop
+def framed_scan(
+    scan: Image.Image, seen: Crop | None, longest: int
+) -> tuple[Image.Image, Crop | None]:
+    """The scan as it is shown, with a frame around the part that was seen, and that part in its
+    pixels; None: all of it.
+
+    Args:
+        scan: of any size.
+        seen: in the scan's pixels.
+        longest: pixels, the longer side that is shown.
+    """
+    shown = fit(scan, longest)
+    if seen is None or seen == Crop(0, 0, *scan.size):
+        return shown, None
+    seen = seen.moved(shown.width / scan.width, shown.height / scan.height)
+    return framed(shown, seen), seen
 
 
-def _under_map(one: Analysis) -> Image.Image:
-    """A slice under its class's map, but for "no tumour", of which none is shown."""
-    label = one.prediction.label
-    if label not in one.maps or label == LABELS[NOTUMOR]:
-        return _fit(one.scan, SLICE_SIZE)
-    return _fit(overlay(one.scan, one.maps[label], crop=one.crop), SLICE_SIZE)
+def heat_url(cam: np.ndarray, size: tuple[int, int], seen: Crop | None, longest: int) -> str:
+    """A map's address, of a scan as `framed_scan` gives it.
+
+    Args:
+        cam: float (h, w), 0 to 1.
+        size: the scan's, pixels.
+        seen: the part of it that the map is of; None: all of it.
+        longest: pixels, the longer side of the map.
+    """
+    small = fitted(size, longest)
+    part = seen and seen.moved(small[0] / size[0], small[1] / size[1])
+    return data_url(heat_layer(cam, small, part))
 
 
-def _warnings(warnings: Sequence[str]) -> str:
+def warned(warnings: Sequence[str]) -> str:
+    """What looks odd about a scan, a line each."""
     lines = "".join(f"<li>{escape(one)}</li>" for one in warnings)
     return f'<ul class="warnings">{lines}</ul>' if lines else ""
 
 
-def _fit(image: Image.Image, longest: int) -> Image.Image:
-    size = _fitted(image.size, longest)
+def fit(image: Image.Image, longest: int) -> Image.Image:
+    size = fitted(image.size, longest)
     return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
+def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
     """`size`, shrunk so that no side is longer than `longest`."""
     scale = min(1, longest / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _data_url(image: Image.Image) -> str:
+def data_url(image: Image.Image) -> str:
     """The picture within the page itself: nothing is written, nothing more is fetched."""
     file = io.BytesIO()
     image.save(file, "WEBP", quality=90, method=1)

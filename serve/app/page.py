@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Container
+from collections.abc import Callable, Container
 from html import escape
 from pathlib import Path
 from threading import Thread
@@ -18,17 +18,19 @@ import gradio as gr
 from ..artifacts import EXAMPLES, MODELS, TRAINED_ON_NAME
 from ..command import UserError
 from ..formats.budget import MAX_UPLOAD_PIXELS, lower_limit
-from ..formats.raster import InvalidImageError
 from ..metrics import read_metrics
 from ..trained_on import read_trained_on
 from . import html
 from . import words as text
-from .analysis import Analyser, SeriesAnalysis
+from .about import about_tab
+from .analysis import Analyser
+from .cards import cards
 from .endpoints import add_endpoints
 from .guarded import GuardedBlocks
+from .reading import answer_all, found_in, report_of
 from .server import serve
-from .table import table
 from .uploads import Upload, received, received_all
+from .whole import whole
 
 WAITING_CALLS = 40  # more are asked to come back later
 
@@ -40,7 +42,9 @@ Outputs: TypeAlias = tuple[str, ...]  # of an event: what each of its components
 DROP_BOX = "dropBox(element, trigger, upload)"
 RESULT = "result(element, watch, props)"
 SAY = "() => said"
-SENT_ONE, SENT_ALL = "() => [sent[0]]", "() => [sent]"
+CARDS = "cards(element, trigger, watch, props)"
+SENT_ONE, SENT_ALL = "() => [sentTo('scan-box')[0] ?? null]", "() => [sentTo('files-box')]"
+SAVE_REPORT, NO_REPORT = "(page) => saveReport(page)", "() => noReport()"
 FAILED = "() => failed()"
 
 
@@ -65,9 +69,9 @@ def build(analyser: Analyser) -> gr.Blocks:
         with gr.Tab("Classify a scan"):
             _classify_tab(analyser, metrics)
         with gr.Tab("Several files"):
-            _files_tab(analyser)
+            _files_tab(analyser, metrics)
         with gr.Tab("About the model"):
-            _about_tab()
+            about_tab()
         add_endpoints(analyser, AT_ONCE)
     demo.queue(
         max_size=WAITING_CALLS,
@@ -78,73 +82,101 @@ def build(analyser: Analyser) -> gr.Blocks:
 
 
 def _classify_tab(analyser: Analyser, metrics: dict[str, Any]) -> None:
-    threshold, record = analyser.classifier.ood_threshold, analyser.classifier.track_record
     files = sorted(EXAMPLES.glob("*.jpg"))
     labels = [_class_of(file, analyser) for file in files]
-    with gr.Column(elem_id="workspace"):
-        box = gr.HTML(
+    with gr.Column(elem_id="workspace", elem_classes="workspace"):
+        box = _part(
             html.drop_box("Drop a scan here, paste it<br>or click to choose a file"),
-            js_on_load=DROP_BOX,
-            apply_default_css=False,
-            elem_id="scan-box",
+            DROP_BOX,
+            "scan-box",
         )
-        answer = gr.HTML(html.WAITING, js_on_load=RESULT, apply_default_css=False, elem_id="answer")
-        examples = gr.HTML(
-            html.examples(files, labels, _learnt()),
-            js_on_load="examples(element, trigger)",
-            apply_default_css=False,
-            elem_id="examples",
-        )
-        pictures = gr.HTML(
-            html.NO_PICTURES, js_on_load=RESULT, apply_default_css=False, elem_id="pictures"
+        answer = _part(html.WAITING, RESULT, "answer")
+        pictures = _part(html.NO_PICTURES, RESULT, "pictures")
+        examples = _part(
+            html.examples(files, labels, _learnt()), "examples(element, trigger)", "examples"
         )
 
-    def answer_to(upload: Upload, event: gr.EventData) -> Outputs:
-        try:
-            found = analyser.analyse(upload, _crop(event))
-        except InvalidImageError as error:
-            return html.error(str(error)), html.NO_PICTURES
-        if isinstance(found, SeriesAnalysis):
-            return html.series(found.answer), html.slices(found.shown)
-        if not found.prediction.brain_mri:
-            return html.refusal(found.prediction, threshold), html.refused_picture(found)
-        return html.answer(found.prediction, record, metrics), html.viewer(found, metrics)
+    def sent_or_example(file: dict[str, Any] | None, event: gr.EventData) -> list[Upload]:
+        number = (event._data or {}).get("example")
+        if number is None:
+            return [received(file)]
+        example = files[int(number) % len(files)]
+        return [Upload(example.name, example)]
 
-    def classify(file: dict[str, Any] | None, event: gr.EventData) -> Outputs:
-        return _of_turn(event, *answer_to(received(file), event))
+    def classify(
+        file: dict[str, Any] | None,
+        event: gr.EventData,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Outputs:
+        found = found_in(sent_or_example(file, event))
+        return _of_turn(event, *whole(analyser, metrics, found, "viewer", _crop(event), progress))
 
-    def classify_example(event: gr.EventData) -> Outputs:
-        file = files[int(event.example) % len(files)]
-        return _of_turn(event, *answer_to(Upload(file.name, file), event))
+    def report(file: dict[str, Any] | None, event: gr.EventData) -> str:
+        return _report(analyser, event, sent_or_example(file, event))
 
     outputs, sent = [answer, pictures], gr.File(visible=False)
     _answers(box.upload(classify, sent, outputs, js=SENT_ONE, **_event(answer)), outputs)
-    _answers(examples.click(classify_example, None, outputs, **_event(answer)), outputs)
+    _answers(examples.click(classify, sent, outputs, js=SENT_ONE, **_event(answer)), outputs)
     gr.on([box.clear, examples.clear], None, None, outputs, js=SAY, api_visibility="private")
+    _save(box, report, sent, SENT_ONE)
 
 
-def _files_tab(analyser: Analyser) -> None:
-    box = gr.HTML(
+def _files_tab(analyser: Analyser, metrics: dict[str, Any]) -> None:
+    box = _part(
         html.drop_box("Drop scans here, paste them<br>or click to choose files", several=True),
-        js_on_load=DROP_BOX,
-        apply_default_css=False,
-        elem_id="files-box",
+        DROP_BOX,
+        "files-box",
     )
-    answers = gr.HTML(
-        html.WAITING_FOR_FILES, js_on_load=RESULT, apply_default_css=False, elem_id="answers"
-    )
+    with gr.Column(elem_id="card", elem_classes="workspace"):
+        answer = _part("", RESULT, "card-answer")
+        pictures = _part("", RESULT, "card-pictures")
+    answers = _part(html.WAITING_FOR_FILES, CARDS, "answers")
 
     def classify(
         files: list[dict[str, Any]] | None,
         event: gr.EventData,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> str:
-        found = analyser.predict_all(received_all(files), progress, _crop(event))
-        return _of_turn(event, table(found, analyser.classifier.labels))[0]
+    ) -> Outputs:
+        looker = analyser.looker(_crop(event))
+        found = answer_all(looker, found_in(received_all(files)), progress)
+        return _of_turn(event, cards(found, analyser.classifier.labels))
 
-    sent = gr.File(file_count="multiple", visible=False)
+    def open_card(files: list[dict[str, Any]] | None, event: gr.EventData) -> Outputs:
+        found = found_in(received_all(files))
+        number = int(event.card) % len(found)
+        said, pictures = whole(analyser, metrics, [found[number]], "card-viewer", _crop(event))
+        return _of_turn(event, html.CLOSE + said, pictures)
+
+    def report(files: list[dict[str, Any]] | None, event: gr.EventData) -> str:
+        return _report(analyser, event, received_all(files))
+
+    outputs, sent = [answer, pictures], gr.File(file_count="multiple", visible=False)
     _answers(box.upload(classify, sent, answers, js=SENT_ALL, **_event(answers)), [answers])
+    _answers(answers.click(open_card, sent, outputs, js=SENT_ALL, **_event(answer)), outputs)
     box.clear(None, None, [answers], js=SAY, api_visibility="private")
+    answers.clear(None, None, outputs, js=SAY, api_visibility="private")
+    _save(box, report, sent, SENT_ALL)
+
+
+def _part(value: str, script: str, name: str) -> gr.HTML:
+    return gr.HTML(value, js_on_load=script, apply_default_css=False, elem_id=name)
+
+
+def _report(analyser: Analyser, event: gr.EventData, uploads: list[Upload]) -> str:
+    """The report of all that was sent, or of one card."""
+    found, card = found_in(uploads), (event._data or {}).get("card")
+    if isinstance(card, int):
+        found = [found[card % len(found)]]
+    return report_of(analyser.classifier, answer_all(analyser.looker(_crop(event)), found))
+
+
+def _save(box: gr.HTML, report: Callable[..., str], sent: gr.File, js: str) -> None:
+    """The report of what was sent to a box, when it is asked for."""
+    page = gr.Textbox(visible=False)
+    settings = _event(box) | {"show_progress": "hidden"}
+    event = box.submit(report, sent, page, js=js, **settings)
+    event.success(None, page, None, js=SAVE_REPORT, api_visibility="private")
+    event.failure(None, None, None, js=NO_REPORT, api_visibility="private")
 
 
 def _of_turn(event: gr.EventData, *parts: str) -> Outputs:
@@ -171,16 +203,6 @@ def _event(progress_on: gr.HTML) -> dict[str, Any]:
 def _answers(event: Any, outputs: list[gr.HTML]) -> None:  # noqa: ANN401
     """Where `event` fails, that is what its outputs say."""
     event.failure(None, None, outputs, js=FAILED, api_visibility="private")
-
-
-def _about_tab() -> None:
-    for part in text.model_card():
-        if isinstance(part, str):
-            gr.Markdown(part, elem_classes="card")
-        else:
-            words, file = part
-            gr.HTML(html.figure(words, file), apply_default_css=False, elem_classes="card")
-    gr.Markdown(text.API, elem_classes="card")
 
 
 def _class_of(example: Path, analyser: Analyser) -> str:

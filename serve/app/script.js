@@ -1,20 +1,29 @@
-// What the page does by itself: sending files, clearing old answers, showing one map at a time.
+// What the page does by itself: sending files, clearing old answers, saving reports.
 
-// What the parts of an answer become before there is one, and the files that were sent: Gradio
-// fetches them from here.
+// What the parts of an answer become before there is one: Gradio fetches it from here.
 window.said = [];
-window.sent = [];
 
-// Of every box: how often it was asked, what its answer's parts say now, and the files that the
-// answer is for.
+// Of every box: how often it was asked, what its answer's parts say now, the files that were sent
+// to it, what was asked of the server, and how its component tells it.
 const boxes = {};
+
+window.sentTo = (box) => boxes[box].sent;
 
 // The parts of the first tab that do not listen yet. Once all do, `window.showClass` is there.
 const deaf = new Set(["scan-box", "examples", "answer", "pictures"]);
 
 function listens(element) {
   deaf.delete(element.closest(".block").id);
-  if (!deaf.size) window.showClass = showClass;
+  if (!deaf.size) window.showClass = showClass; // viewer.js
+}
+
+function newBox(trigger) {
+  return { turn: 0, parts: [], sent: [], asked: null, trigger };
+}
+
+// What the server is asked of a box: an example, or else what was sent; cut out or not.
+function wanted(box) {
+  return { ...boxes[box].asked, crop: document.querySelector(`#${box} [name=crop]`).checked };
 }
 
 // Something new is asked of a box: whatever it answered before goes. Gives the turn's name.
@@ -69,8 +78,7 @@ window.dropBox = (element, trigger, upload) => {
   const status = element.querySelector("[role=status]");
   const { bytes, most } = input.dataset;
   const box = element.closest(".block").id;
-  const crop = element.querySelector("[name=crop]");
-  boxes[box] = { turn: 0, parts: [], sent: null };
+  boxes[box] = newBox(trigger);
 
   const problem = (files) => {
     if (!files.length) return HINTS.nothing;
@@ -88,15 +96,10 @@ window.dropBox = (element, trigger, upload) => {
 
   const tell = (parts) => say(box, parts, trigger);
 
-  const ask = (turn) => {
-    window.sent = boxes[box].sent;
-    trigger("upload", { turn, crop: crop.checked });
-  };
-
   const take = async (list) => {
     const turn = turnOf(box);
     const files = [...list];
-    boxes[box].sent = null;
+    boxes[box].asked = null;
     const wrong = problem(files);
     status.textContent = "";
     if (wrong) return tell(failure("This could not be taken", wrong));
@@ -113,8 +116,8 @@ window.dropBox = (element, trigger, upload) => {
       if (!isLate(turn)) tell(failure("This could not be sent", reason(error)));
       return;
     }
-    boxes[box].sent = sent;
-    ask(turn);
+    Object.assign(boxes[box], { sent, asked: {} });
+    trigger("upload", { ...wanted(box), turn });
   };
 
   const reason = (error) => {
@@ -136,11 +139,11 @@ window.dropBox = (element, trigger, upload) => {
     input.value = ""; // so that the same file can be chosen again
     if (chosen.length) take(chosen);
   });
-  crop.addEventListener("change", () => {
-    if (!boxes[box].sent) return;
+  element.querySelector("[name=crop]").addEventListener("change", () => {
+    if (!boxes[box].asked) return;
     const turn = turnOf(box);
     tell(pending("Looking once more …"));
-    ask(turn);
+    trigger("upload", { ...wanted(box), turn });
   });
   listen("dragover", (event) => {
     event.preventDefault();
@@ -177,42 +180,67 @@ window.examples = (element, trigger) => {
     const example = event.target.closest("button[data-example]")?.dataset;
     if (!example) return;
     const turn = turnOf("scan-box");
-    boxes["scan-box"].sent = null;
     say("scan-box", pending(looking(example.name)), trigger);
-    trigger("click", { example: Number(example.example), turn });
+    const asked = { example: Number(example.example) };
+    boxes["scan-box"].asked = asked;
+    trigger("click", { ...wanted("scan-box"), turn });
   });
   listens(element);
 };
-
-// Shows one class's map and its words; "" shows none.
-function showClass(label) {
-  for (const part of document.querySelectorAll("#viewer [data-class]")) {
-    part.hidden = part.dataset.class !== label;
-  }
-}
 
 // An answer, or its pictures. One that comes late gives way to what is said already; on a phone
 // an answer scrolls into view; a screen reader reads it out.
 window.result = (element, watch, props) => {
-  const pictures = Boolean(element.closest("#pictures"));
-  let opacity;
-  if (!pictures) element.setAttribute("aria-live", "polite");
-  element.addEventListener("input", ({ target }) => {
-    if (target.name === "shown") showClass(target.value);
-    if (target.id !== "opacity") return;
-    opacity = target.value;
-    element.style.setProperty("--heat-opacity", opacity);
-  });
+  const part = Number(Boolean(element.closest("#pictures, #card-pictures")));
+  if (!part) element.setAttribute("aria-live", "polite");
   watch("value", () => {
     const turn = element.querySelector("[data-turn]")?.dataset.turn;
     if (turn) {
       const { parts } = boxes[turn.split(" ")[0]];
-      if (isLate(turn)) props.value = parts[Number(pictures)];
-      else parts[Number(pictures)] = props.value;
+      if (isLate(turn)) props.value = parts[part];
+      else parts[part] = props.value;
     }
-    const slider = element.querySelector("#opacity");
-    if (slider && opacity) slider.value = opacity;
-    if (!pictures) element.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    dress(element); // viewer.js
+    if (!part && element.childElementCount) {
+      element.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    }
   });
-  listens(element);
+  if (["answer", "pictures"].includes(element.closest(".block").id)) listens(element);
 };
+
+// What may be wider than the screen scrolls inside itself, by keyboard too.
+window.about = (element) => {
+  const panel = element.closest("[role=tabpanel]");
+  const reach = () => {
+    for (const wide of panel.querySelectorAll(".card table, .card pre")) wide.tabIndex = 0;
+  };
+  new MutationObserver(reach).observe(panel, { childList: true, subtree: true });
+  reach();
+};
+
+// Reports
+
+const SAVING = "Making the report …";
+
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest?.("button.report");
+  if (!button) return;
+  const box = button.closest("#pictures") ? "scan-box" : "files-box";
+  const card = button.closest("#card") ? { card: boxes.card.number } : {};
+  button.dataset.words ??= button.textContent;
+  button.textContent = SAVING;
+  boxes[box].trigger("submit", { ...wanted(box), ...card });
+});
+
+function reportsAreDone(words) {
+  for (const button of document.querySelectorAll("button.report[data-words]")) {
+    if (button.textContent === SAVING) button.textContent = words ?? button.dataset.words;
+  }
+}
+
+window.saveReport = (page) => {
+  saveFile(new Blob([page], { type: "text/html" }), "report.html"); // viewer.js
+  reportsAreDone();
+};
+
+window.noReport = () => reportsAreDone("There is no report: please send the files again");

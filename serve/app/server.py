@@ -29,8 +29,13 @@ from .quiet import be_quiet, where
 from .snippets import replace_snippets
 from .uploads import FOLDER, MAX_BYTES, sweep_for_ever
 
-STYLES = [Path(__file__).with_name(name) for name in ("style.css", "answer.css")]
-SCRIPT = Path(__file__).with_name("script.js")
+STYLES, SCRIPTS = (
+    [Path(__file__).with_name(name) for name in names]
+    for names in (
+        ("style.css", "answer.css", "viewer.css", "cards.css"),
+        ("script.js", "viewer.js", "cards.js"),
+    )
+)
 REPORT = MODELS / "report"
 
 HOST, FIRST_PORT, LAST_PORT = "127.0.0.1", 7860, 7959  # Gradio's own
@@ -84,7 +89,7 @@ def _application(demo: gr.Blocks, theme: gr.themes.Base) -> FastAPI:
     if REPORT.is_dir():  # not in the wheel
         application.mount("/report", StaticFiles(directory=REPORT))
     application.mount("/examples", StaticFiles(directory=EXAMPLES))
-    script = SCRIPT.read_text(encoding="utf-8")
+    script = "\n".join(file.read_text(encoding="utf-8") for file in SCRIPTS)
     gr.mount_gradio_app(
         application,
         demo,

@@ -5,68 +5,76 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
+from typing import TypeAlias
 
+from ..answering import Answered
 from ..classifier import Prediction
-from ..formats.raster import InvalidImageError
+from ..formats.errors import InvalidImageError
 from ..measures import percent
-from ..outputs import harmless
+from ..outputs import harmless, summary
+from ..series import SeriesPrediction
+from . import volume
 from . import words as text
-from .analysis import Answers
 from .html import column
+
+Answer: TypeAlias = Prediction | SeriesPrediction | InvalidImageError
 
 NONE = "none"  # what the table says where no class is given
 
 
-def table(files: Sequence[Answers], labels: Sequence[str]) -> str:
+def table(answers: Sequence[Answered], labels: Sequence[str]) -> str:
     """A row for every file, and for every panel of a sheet, and a link that saves them as CSV; no
     copy stays on the server."""
-    answers: list[Prediction | InvalidImageError] = []
-    for one in files:
-        answers += [one] if isinstance(one, InvalidImageError) else one
     columns = ["File", "Class", "Confidence", *map(column, labels)]
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    rows = "".join(_row(one, labels) for one in answers)
-    failed = sum(isinstance(one, InvalidImageError) for one in files)
-    summary = f"{len(files) - failed} of {len(files)} files answered."
+    rows = "".join(_row(*one, labels) for one in _parts(answers))
     link = base64.b64encode(_csv(answers, labels).encode("utf-8-sig")).decode()
     return (
-        f'<section class="files"><p>{summary} <a download="answers.csv" '
-        f'href="data:text/csv;base64,{link}">Download as CSV</a></p>'
+        '<p class="downloads"><a download="answers.csv" '
+        f'href="data:text/csv;base64,{link}">Download as CSV</a>'
+        '<button type="button" class="report">Save the report (HTML)</button></p>'
+        "<details><summary>The same as a table</summary>"
         '<div class="scroll" tabindex="0" role="region" aria-label="Answers">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>"
     )
 
 
-def _row(one: Prediction | InvalidImageError, labels: Sequence[str]) -> str:
-    if isinstance(one, InvalidImageError):
-        kind, cells = "failed", [""] * (2 + len(labels))
-    elif one.label is None:
-        kind, cells = "refused", [NONE, *[""] * (1 + len(labels))]
+def _parts(answers: Sequence[Answered]) -> Iterator[tuple[str, Answer]]:
+    """What has a row: its name, and its answer."""
+    for one in answers:
+        yield one.found.name, one.answer
+        if isinstance(one.answer, SeriesPrediction) and volume.is_sheet(one.answer):
+            yield from ((panel.path, panel) for panel in one.answer.slices)
+
+
+def _row(name: str, answer: Answer, labels: Sequence[str]) -> str:
+    blank = [""] * len(labels)
+    if isinstance(answer, InvalidImageError):
+        kind, cells = "failed", ["", "", *blank]
+    elif isinstance(answer, SeriesPrediction):
+        kind, cells = "series", [volume.heading(answer), "", *blank]
+    elif answer.label is None:
+        kind, cells = "refused", [NONE, "", *blank]
     else:
-        kind = "unsure" if one.unsure else ""
-        cells = [text.heading(one), *(percent(share) for share in _shares(one, labels))]
-    name = one.name if isinstance(one, InvalidImageError) else one.path
-    said = kind in ("failed", "refused") or (
-        not isinstance(one, InvalidImageError) and one.warnings
-    )
-    note = f'<p class="note">{escape(_note(one))}</p>' if said else ""
+        kind = "unsure" if answer.unsure else ""
+        cells = [text.heading(answer), *(percent(share) for share in _shares(answer, labels))]
+    said = kind not in ("", "unsure") or (isinstance(answer, Prediction) and answer.warnings)
+    note = f'<p class="note">{escape(_note(answer))}</p>' if said else ""
     rest = "".join(f"<td>{cell}</td>" for cell in cells)
     return f'<tr class="{kind}"><th scope="row">{escape(name)}{note}</th>{rest}</tr>'
 
 
-def _csv(answers: Sequence[Prediction | InvalidImageError], labels: Sequence[str]) -> str:
+def _csv(answers: Sequence[Answered], labels: Sequence[str]) -> str:
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(["file", "class", "confidence", *labels, "note"])
-    for one in answers:
-        if isinstance(one, InvalidImageError):
-            name, cells = one.name, [""] * (2 + len(labels))
-        else:
-            shares = [f"{share:.6f}" for share in _shares(one, labels)]
-            name, cells = one.path, [one.label or "", *(shares or [""] * (1 + len(labels)))]
-        writer.writerow([harmless(name), *cells, harmless(_note(one))])
+    for name, answer in _parts(answers):
+        cells = [""] * (2 + len(labels))
+        if isinstance(answer, Prediction) and answer.label is not None:
+            cells = [answer.label, *(f"{p:.6f}" for p in _shares(answer, labels))]
+        writer.writerow([harmless(name), *cells, harmless(_note(answer))])
     return file.getvalue()
 
 
@@ -77,10 +85,11 @@ def _shares(one: Prediction, labels: Sequence[str]) -> list[float]:
     return [one.confidence, *(one.probabilities[label] for label in labels)]
 
 
-def _note(one: Prediction | InvalidImageError) -> str:
-    if isinstance(one, InvalidImageError):
-        return one.reason
-    odd = one.unsure or one.label is None
-    notes = [text.heading(one)] if odd else []
-    first, *others = [*notes, *one.warnings] or [""]
+def _note(answer: Answer) -> str:
+    if isinstance(answer, InvalidImageError):
+        return answer.reason
+    if isinstance(answer, SeriesPrediction):
+        return "; ".join([summary(answer), *answer.warnings])
+    odd = answer.unsure or answer.label is None
+    first, *others = [*([text.heading(answer)] if odd else []), *answer.warnings] or [""]
     return "; ".join([first[:1].lower() + first[1:], *others])

@@ -9,11 +9,8 @@ from typing import Any
 
 import gradio as gr
 
-from ..formats.scans import File, InvalidImageError, Series
-from ..series import one_series
-
 FOLDER = "uploads"  # below the folder that the app works in: no reply says where that is
-MAX_BYTES = 10 * 2**20
+MAX_BYTES = 64 * 2**20  # a volume; a slice has less than one
 MOST_FILES = 200  # at once
 LONGEST_NAME = 80  # characters that are shown
 SWEEP, OLDEST = 60, 600  # seconds: how often files are looked at, how old they may get
@@ -25,22 +22,6 @@ class Upload:
 
     name: str  # as the visitor calls it; never a path of the server
     path: Path
-
-    def series(self) -> Series:
-        """What it holds, not yet decoded: a picture, a stack, a volume.
-
-        Raises:
-            InvalidImageError: it is nothing that can be read here.
-        """
-        try:
-            if self.path.stat().st_size > MAX_BYTES:
-                raise InvalidImageError(self.name, f"it is over {MAX_BYTES // 2**20} MB")
-            content = self.path.read_bytes()
-        except OSError:
-            raise InvalidImageError(
-                self.name, "it is not here any more: please send it again"
-            ) from None
-        return one_series(File(self.name, content))
 
 
 def refused(reason: str) -> gr.Error:

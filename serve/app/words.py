@@ -15,8 +15,8 @@ from ..track_record import ENOUGH, HOSPITALS, TrackRecord, meaning
 TITLE = "Brain tumour MRI classifier"
 PURPOSE = (
     "For students, teachers and researchers: glioma, meningioma, pituitary tumour or no tumour, "
-    "from one slice of a brain MRI. It cannot read a whole examination, tell other diseases, "
-    "or replace a radiologist."
+    "from slices of a brain MRI, each by itself. It cannot tell other diseases, judge a whole "
+    "examination, or replace a radiologist."
 )
 CLASSES = {
     "glioma": "Glioma",
@@ -26,11 +26,10 @@ CLASSES = {
 }
 ENGINES = {"keras": "Grad-CAM, drawn by Keras", "onnx": "Grad-CAM, drawn by ONNX Runtime"}
 CROP = "Cut off what lies around the scan, and take a sheet of slices apart"
-POOLED = (
-    "The probability of any tumour is the highest mean over three neighbouring slices: one slice "
-    "alone alarms little."
-)
+SCAN = "Scan"
 FRAMED = "Scan; the model has seen what is within the frame"
+LOOKED_AT = "What the model looked at"
+VIEW_KEYS = "plus and minus zoom, the arrow keys move it"
 STARRED = "* The model has learnt from this very scan, so of course it knows it."
 NO_MAP = (
     "No map is shown. For “no tumour” it would light up healthy brain: choose a class to see what "

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from PIL import Image
+from PIL import Image, ImageOps
 
 from serve.app.words import CLASSES, CROP, FRAMED
+from serve.crop import find_head
+from serve.looking import TURNED
+from serve.view import INVERTED
 from tests.conftest import label_of
 from tests.serve.crop_pictures import bordered, sheet
 
@@ -53,37 +56,104 @@ def test_the_frame_shows_what_was_seen_until_the_switch_is_off(open_page, page_o
     assert page.get_by_text(FRAMED).count() == 0
 
 
+def test_the_switch_undoes_the_crop_in_reports_cards_and_examples(open_page, page_of_a_book, scans):
+    page = open_page(accept_downloads=True)
+    page.set_input_files(SCAN_BOX, page_of_a_book)
+    page.get_by_text(FRAMED).wait_for()
+    assert FRAMED in _report(page, "#pictures")
+    page.get_by_role("checkbox", name=CROP).first.uncheck()
+    page.get_by_text(FRAMED).wait_for(state="detached")
+    page.locator("#viewer, #pictures .refused-picture").wait_for()
+    if page.locator("#viewer").count():
+        assert FRAMED not in _report(page, "#pictures")
+    page.get_by_role("button", name="Example: pituitary").first.click()
+    page.locator("#answer section", has_text="Pituitary").wait_for()
+    page.get_by_role("checkbox", name=CROP).first.check()
+    page.locator("#answer section", has_text="Pituitary").wait_for()
+    assert page_of_a_book.name not in page.locator("#answer").inner_text()
+    page.get_by_role("tab", name="Several files").click()
+    page.set_input_files(FILES_BOX, [page_of_a_book, scans[0]])
+    page.locator("[data-card='0']").click()
+    page.locator("#card").get_by_text(FRAMED).wait_for()
+    page.get_by_role("checkbox", name=CROP).last.uncheck()
+    page.locator("#card").wait_for(state="hidden")
+    page.locator("[data-card='0']").click()
+    page.locator("#card-pictures img").first.wait_for()
+    assert page.get_by_text(FRAMED).count() == 0
+
+
+def _report(page, place: str) -> str:
+    with page.expect_download() as download:
+        page.locator(f"{place} .report").click()
+    return download.value.path().read_text("utf-8")
+
+
+def test_the_map_lies_within_the_frame(open_page, page_of_a_book):
+    page = open_page()
+    page.set_input_files(SCAN_BOX, page_of_a_book)
+    heat = page.locator("#viewer .heat:not([hidden])")
+    heat.wait_for()
+    alpha = heat.evaluate(
+        """async (picture) => {
+          await picture.decode();
+          const canvas = document.createElement("canvas");
+          const { naturalWidth: width, naturalHeight: height } = picture;
+          Object.assign(canvas, { width, height });
+          const context = canvas.getContext("2d");
+          context.drawImage(picture, 0, 0);
+          const { data } = context.getImageData(0, 0, width, height);
+          return { width, height, alpha: [...data].filter((_, at) => at % 4 === 3) };
+        }"""
+    )
+    heat = np.reshape(alpha["alpha"], (alpha["height"], alpha["width"]))
+    crop = find_head(np.asarray(Image.open(page_of_a_book)))
+    scale = alpha["width"] / Image.open(page_of_a_book).width
+    left, right = crop.x * scale, (crop.x + crop.width) * scale
+    assert heat.max() > 150
+    assert heat[:, : int(left) - 1].max() < 20
+    assert heat[:, int(right) + 2 :].max(initial=0) < 20
+
+
 def test_a_sheet_is_shown_panel_by_panel(open_page, film, scans):
     page = open_page()
     page.set_input_files(SCAN_BOX, film)
     page.get_by_role("heading", name="A sheet of 8 slices").wait_for()
-    rows = [row.inner_text() for row in page.locator("#answer tbody tr").all()]
-    assert len(rows) == page.locator(".slices figure").count() == len(scans)
-    for number, (row, scan) in enumerate(zip(rows, scans, strict=True)):
-        assert row.split("\t")[0] == str(number)
-        assert CLASSES[label_of(scan)].removesuffix(" found").lower() in row.lower()
+    panels = page.get_by_role("group", name="All panels").get_by_role("button")
+    assert panels.count() == len(scans)
+    for number, scan in enumerate(scans):
+        panels.nth(number).click()
+        name = CLASSES[label_of(scan)].removesuffix(" found").lower()
+        says = page.locator("#viewer .says").inner_text()
+        assert says.startswith(f"Panel {number}: ")
+        assert name in says.lower()
+        assert name in panels.nth(number).inner_text().lower()
+    page.get_by_role("checkbox", name=CROP).first.uncheck()
+    page.get_by_role("heading", name="A sheet of 8 slices").wait_for(state="detached")
+    page.locator("#answer section", has_text="film.png").wait_for()
     page.get_by_role("tab", name="Several files").click()
     page.set_input_files(FILES_BOX, [film, scans[0]])
     page.get_by_text("2 of 2 files answered").wait_for()
-    assert page.locator("#answers tbody tr").count() == len(scans) + 1
+    assert page.locator(".cards > li").count() == 2
+    assert "A sheet of 8 slices" in page.locator(".cards > li").first.inner_text()
+    page.get_by_role("radio", name="Sheets (1)").check()
+    assert page.locator(".cards > li:visible").count() == 1
+    page.get_by_text("The same as a table").click()
+    rows = [row.inner_text() for row in page.locator("#answers tbody tr").all()]
+    assert len(rows) == len(scans) + 2  # the sheet, its panels and the scan
+    for number, (row, scan) in enumerate(zip(rows[1:-1], scans, strict=True)):
+        assert row.startswith(f"film.png[{number}]")
+        assert CLASSES[label_of(scan)].removesuffix(" found").lower() in row.lower()
 
 
-def test_a_stack_and_a_volume_are_answered_slice_by_slice(open_page, scans, tmp_path):
-    nibabel = pytest.importorskip("nibabel", reason="needs nibabel")
-    grey = [Image.open(scan).convert("L").resize((128, 128)) for scan in scans[2:6]]
-    grey[0].save(tmp_path / "stack.tif", save_all=True, append_images=grey[1:])
-    voxels = np.stack([np.asarray(one).T[::-1, ::-1] for one in grey], axis=2).astype(np.int16)
-    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1, 1, 4, 1])), tmp_path / "volume.nii.gz")
+def test_a_scan_on_its_side_and_an_inverted_one_are_said_to_be(open_page, scans, tmp_path):
+    scan = Image.open(scans[1]).convert("RGB")
+    scan.rotate(90).save(tmp_path / "turned.png")
+    ImageOps.invert(scan).save(tmp_path / "inverted.png")
     page = open_page()
-    for name in ("stack.tif", "volume.nii.gz"):
+    for name, words in (("turned.png", TURNED), ("inverted.png", INVERTED)):
         page.set_input_files(SCAN_BOX, tmp_path / name)
         page.locator("#answer section", has_text=name).wait_for()
-        assert page.locator(".answer h2").inner_text() == "A series of 4 slices"
-        rows = [row.inner_text().split("\t")[1] for row in page.locator("#answer tbody tr").all()]
-        for row, scan in zip(rows, scans[2:6], strict=True):
-            assert CLASSES[label_of(scan)].removesuffix(" found").lower() in row.lower()
-        assert "any tumour" in page.locator(".answer").inner_text()
-        assert 1 <= page.locator(".slices figure").count() <= 3
+        assert words in page.locator("#answer .warnings").inner_text()
 
 
 def test_endpoints_say_what_was_seen(client, page_of_a_book, scans):

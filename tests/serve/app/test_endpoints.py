@@ -18,6 +18,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from serve.app.endpoints import Answer, Explained
+from serve.app.uploads import MAX_BYTES
 from serve.app.words import CALL, CLASSES
 from serve.artifacts import MODELS
 from tests.conftest import ROOT, label_of
@@ -237,7 +238,7 @@ def test_the_log_holds_nothing_of_a_visitors_files(app, scans, bad_files):
 
 def test_too_large_an_upload_is_refused(app):
     with pytest.raises(HTTPError) as error:
-        upload(app, bytes(11 * 2**20))
+        upload(app, bytes(MAX_BYTES + 1))
     assert error.value.code == 413
 
 

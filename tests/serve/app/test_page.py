@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from serve.app.uploads import MAX_BYTES
 from serve.app.words import CLASSES, NO_MRI, NO_MRI_CAUSES
 from tests.conftest import label_of
 
@@ -98,7 +99,7 @@ def test_a_photograph_gets_no_class_but_advice(open_page, no_mri):
     assert not any(name in shown for name in CLASSES.values())
     assert "%" not in shown
     assert all(cause in shown for cause in NO_MRI_CAUSES)
-    assert not page.locator("#evidence").is_visible()
+    assert not page.locator("#viewer").is_visible()
     assert page.get_by_role("img", name="The picture").is_visible()
 
 
@@ -113,13 +114,14 @@ def test_a_bad_file_gets_one_friendly_line(open_page, bad_files):
         assert "Traceback" not in said
 
 
-def drop(page, files: list[tuple[str, bytes]], kind: str = "drop") -> None:
-    """Drop files on the page, or paste them into it."""
+def drop(page, files: list[tuple[str, bytes | int]], kind: str = "drop") -> None:
+    """Drop files on the page, or paste them into it; of one that is a number, so many zeros."""
     page.evaluate(
         """([kind, files]) => {
           const data = new DataTransfer();
           for (const [name, content] of files) {
-            const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+            const bytes = typeof content === "number" ? new Uint8Array(content)
+              : Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
             data.items.add(new File([bytes], name));
           }
           const options = { bubbles: true, cancelable: true };
@@ -127,7 +129,13 @@ def drop(page, files: list[tuple[str, bytes]], kind: str = "drop") -> None:
             ? new ClipboardEvent(kind, { ...options, clipboardData: data })
             : new DragEvent(kind, { ...options, dataTransfer: data }));
         }""",
-        [kind, [(name, base64.b64encode(content).decode()) for name, content in files]],
+        [
+            kind,
+            [
+                (name, one if isinstance(one, int) else base64.b64encode(one).decode())
+                for name, one in files
+            ],
+        ],
     )
 
 
@@ -140,7 +148,7 @@ def test_no_answer_stays_under_a_file_that_gets_none(
     send(page, scans[0])
     page.locator(LAYER).wait_for()
     if bad == "large.jpg":
-        files = [("large.jpg", scans[1].read_bytes() + bytes(11 * 2**20))]
+        files = [("large.jpg", MAX_BYTES + 1)]
     elif bad == "two files":
         files = [(scan.name, scan.read_bytes()) for scan in scans[:2]]
     else:
@@ -151,13 +159,14 @@ def test_no_answer_stays_under_a_file_that_gets_none(
     elif bad == "two files":
         pytest.skip("the file chooser takes one")
     else:
-        (tmp_path / files[0][0]).write_bytes(files[0][1])
-        page.set_input_files(SCAN_BOX, tmp_path / files[0][0])
+        path, content = tmp_path / files[0][0], files[0][1]
+        path.write_bytes(bytes(content))  # of a number, so many zeros
+        page.set_input_files(SCAN_BOX, path)
     page.get_by_role("alert").wait_for()
     said = page.locator("#answer").inner_text()
     assert scans[0].name not in said
     assert CLASSES["glioma"] not in said
-    assert not page.locator("#evidence").is_visible()
+    assert not page.locator("#viewer").is_visible()
     look = ".answer.refused" if bad == "photograph" else ".answer.failed"
     assert page.locator(look).is_visible()
 
@@ -173,7 +182,7 @@ def test_a_late_answer_does_not_come_under_a_later_file(open_page, scans):
     page.get_by_role("alert").wait_for()
     page.wait_for_timeout(5000)
     assert "These are 2 files" in page.locator("#answer").inner_text()
-    assert not page.locator("#evidence").is_visible()
+    assert not page.locator("#viewer").is_visible()
     page.unroute("**/queue/data*")
     send(page, scans[3])
     page.locator(LAYER).wait_for()
@@ -232,6 +241,7 @@ def test_several_files(open_page, scans, bad_files, no_mri):
     empty = bad_files["empty.jpg"][0]
     page.set_input_files(FILES_BOX, [scans[0], empty, scans[3], no_mri, scans[7]])
     page.get_by_text("4 of 5 files answered").wait_for()
+    page.get_by_text("The same as a table").click()
     rows = [row.inner_text() for row in page.locator(".files tbody tr").all()]
     assert [re.split(r"[\t\n]", row)[0] for row in rows] == [
         *(scans[0].name, empty.name, scans[3].name, no_mri.name, scans[7].name)
@@ -257,6 +267,15 @@ def test_about_the_model(open_page):
     page.get_by_role("heading", name="What was measured").wait_for()
     assert page.get_by_role("heading", name="Limits").is_visible()
     assert page.get_by_role("heading", name="Call it from a program").is_visible()
+    titles = page.locator("[role=tabpanel]:visible h2").all_inner_texts()
+    assert titles[:3] == ["What was measured", "Limits", "The data and its leakage"]
+    assert titles[-4:] == ["The files", "The ONNX files", "Embed them", "Call it from a program"]
+    contents = page.get_by_role("navigation", name="Contents")
+    assert contents.get_by_role("link").all_inner_texts() == titles
+    contents.get_by_role("link", name="Limits").click()
+    page.wait_for_function(
+        "() => Math.abs(document.getElementById('about-limits').getBoundingClientRect().top) < 60"
+    )
     for picture in page.locator("[role=tabpanel]:visible img").all():
         picture.scroll_into_view_if_needed()
         picture.evaluate("picture => picture.decode()")

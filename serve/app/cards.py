@@ -1,0 +1,138 @@
+"""The answers for several files: a card each, a filter, and one switch for all their maps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+
+from PIL import Image
+
+from ..answering import Answered
+from ..formats.errors import InvalidImageError
+from ..measures import percent
+from ..overlays import slices_of
+from ..series import SeriesPrediction
+from ..view import in_slice
+from . import volume
+from . import words as text
+from .html import column, data_url, framed_scan, heat_url, shown_first
+from .table import table
+
+SIDE, HEAT_SIDE = 288, 72  # pixels, the longer side of a thumbnail and of its map
+
+FAILED, REFUSED, UNSURE, SERIES, SHEET = "failed", "refused", "unsure", "series", "sheet"
+KINDS = {
+    UNSURE: "Unsure",
+    SERIES: "Volumes",
+    SHEET: "Sheets",
+    REFUSED: "No brain MRI",
+    FAILED: "Not read",
+}
+
+
+def cards(answers: Sequence[Answered], labels: Sequence[str]) -> str:
+    """A card for every picture and series, and the same as a table that can be saved.
+
+    A card is a button, `data-card` its number: script.js asks for the whole answer.
+    """
+    kinds = [_kind(one) for one in answers]
+    items = "".join(
+        _card(number, one, kind, labels)
+        for number, (one, kind) in enumerate(zip(answers, kinds, strict=True))
+    )
+    answered = len(answers) - kinds.count(FAILED)
+    return (
+        f'<section class="files" data-says="{answered} of {len(answers)} files answered.">'
+        f"{_filter(kinds, labels)}{_maps(labels)}"
+        f'<ul class="cards">{items}</ul>'
+        f"{table(answers, labels)}</section>"
+    )
+
+
+def _kind(one: Answered) -> str:
+    if isinstance(one.answer, InvalidImageError):
+        return FAILED
+    if isinstance(one.answer, SeriesPrediction):
+        return SHEET if one.answer.kind == SHEET else SERIES
+    if one.answer.label is None:
+        return REFUSED
+    return UNSURE if one.answer.unsure else one.answer.label
+
+
+def _card(number: int, one: Answered, kind: str, labels: Sequence[str]) -> str:
+    if isinstance(one.answer, InvalidImageError):
+        title, note = KINDS[FAILED], one.answer.reason
+    elif isinstance(one.answer, SeriesPrediction):
+        tumour = one.answer.tumour
+        title = volume.heading(one.answer)
+        note = volume.note(one.answer)
+        note += "" if tumour is None else f"; any tumour {percent(tumour)}"
+    else:
+        title = text.heading(one.answer)
+        confidence = one.answer.confidence
+        sure = [] if confidence is None else [f"{percent(confidence)} confidence"]
+        note = ". ".join([*sure, *one.answer.warnings])
+    name = escape(one.found.name)
+    words = f'<strong>{escape(title)}</strong><span class="note">{escape(note)}</span>'
+    content = f'{_picture(one, labels)}<span class="name">{name}</span>{words}'
+    inner = (
+        f'<div class="card-face">{content}</div>'
+        if kind == FAILED
+        else f'<button type="button" class="card-face" data-card="{number}">{content}</button>'
+    )
+    return f'<li class="{kind}" data-kind="{kind}">{inner}</li>'
+
+
+def _picture(one: Answered, labels: Sequence[str]) -> str:
+    """The scan, or a series' most suspicious slice, and the map of every class over it."""
+    try:
+        part, prediction, cams = next(slices_of(one, _shown(one)))
+    except (StopIteration, InvalidImageError):
+        return '<span class="stack empty"></span>'
+    seen = in_slice(prediction.crop, part)
+    image, seen = framed_scan(Image.fromarray(part.pixels), seen, SIDE)
+    layers = ""
+    if prediction.label is not None:
+        for label, cam in zip(labels, cams, strict=True):
+            likeliest = ' data-likeliest=""' if label == shown_first(prediction.label) else ""
+            layers += (
+                f'<img class="heat" data-class="{label}"{likeliest} alt="" hidden '
+                f'src="{heat_url(cam, image.size, seen, HEAT_SIDE)}">'
+            )
+    return f'<span class="stack"><img src="{data_url(image)}" alt="">{layers}</span>'
+
+
+def _shown(one: Answered) -> set[int] | None:
+    series = one.answer
+    if not isinstance(series, SeriesPrediction):
+        return None
+    return {(series.suspicious or series.indices[len(series.indices) // 2 :])[0]}
+
+
+def _filter(kinds: Sequence[str], labels: Sequence[str]) -> str:
+    """Which cards are shown; only what there is can be chosen."""
+    counts = Counter(kinds)
+    names = {label: column(label) for label in labels} | KINDS
+    choices = [("", f"All ({len(kinds)})")]
+    choices += [(kind, f"{name} ({counts[kind]})") for kind, name in names.items() if counts[kind]]
+    return _choices("filter", "Show", choices)
+
+
+def _maps(labels: Sequence[str]) -> str:
+    """Which map lies over all the thumbnails."""
+    choices = [("", "No map"), ("likeliest", "The likeliest tumour")]
+    return _choices(
+        "all-maps",
+        "Over all scans, what speaks for",
+        choices + [(one, column(one)) for one in labels],
+    )
+
+
+def _choices(name: str, legend: str, choices: Sequence[tuple[str, str]]) -> str:
+    radios = "".join(
+        f'<label><input type="radio" name="{name}" value="{value}"'
+        f"{'' if value else ' checked'}><span>{words}</span></label>"
+        for value, words in choices
+    )
+    return f'<fieldset class="choices {name}"><legend>{legend}</legend>{radios}</fieldset>'

@@ -1,0 +1,70 @@
+"""The whole answer for one picture or series, as the two parts of the page that show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from ..answering import Answered
+from ..formats.scans import InvalidImageError, Series
+from ..series import SeriesPrediction
+from ..sources import Found
+from . import html, volume
+from .analysis import Analyser
+from .reading import Progress, answer_all, opened
+
+Parts: TypeAlias = tuple[str, str]  # what is answered, and the pictures beside it
+
+SEVERAL = "it holds {} pictures or series: the tab “Several files” takes them"
+
+
+def whole(
+    analyser: Analyser,
+    metrics: dict[str, Any],
+    found: Sequence[Found],
+    key: str,
+    crop: bool,
+    progress: Progress = lambda _: None,
+) -> Parts:
+    """What is said of the one picture or series that was found.
+
+    Args:
+        analyser: answers.
+        metrics: metrics.json.
+        found: what a file holds; of several, that is what is said.
+        key: of the viewer in the page.
+        crop: whether what lies around a scan is cut off, and a sheet taken apart.
+        progress: called with (done, all) as it goes.
+    """
+    try:
+        (one,) = found
+    except ValueError:
+        return html.error(_sentence(SEVERAL.format(len(found)))), html.NO_PICTURES
+    try:
+        if isinstance(one, InvalidImageError):
+            raise one
+        picture = opened(one, crop)
+        if isinstance(picture, Series):
+            (answered,) = answer_all(analyser.looker(crop), [picture], progress)
+            return _of_series(answered, metrics, key)
+        analysis = analyser.analyse(picture, crop)
+    except InvalidImageError as error:
+        return html.error(str(error)), html.NO_PICTURES
+    prediction, classifier = analysis.prediction, analyser.classifier
+    if not prediction.brain_mri:
+        refusal = html.refusal(prediction, classifier.ood_threshold)
+        return refusal, html.refused_picture(analysis)
+    said = html.answer(prediction, classifier.track_record, metrics)
+    return said, html.viewer(analysis, metrics, key)
+
+
+def _of_series(one: Answered, metrics: dict[str, Any], key: str) -> Parts:
+    if isinstance(one.answer, InvalidImageError):
+        raise one.answer
+    if not isinstance(one.answer, SeriesPrediction):
+        raise InvalidImageError(one.found.name, "it is no series of slices")
+    return volume.answer(one.answer, metrics), volume.viewer(one, one.answer, metrics, key)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."

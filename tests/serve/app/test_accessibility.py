@@ -1,0 +1,49 @@
+"""axe finds nothing in any state of the page, in light and dark, on a desktop and a phone."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.serve.app.test_page import FILES_BOX, PHONE, SCAN_BOX, send
+from tests.serve.app.test_viewer import stack as stack  # a fixture
+
+axe = pytest.importorskip(
+    "axe_playwright_python.sync_playwright", reason="needs axe-playwright-python"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme, size", [("light", None), ("dark", PHONE)])
+def test_every_state(open_page, scans, stack, no_mri, bad_files, scheme, size):
+    page = open_page(color_scheme=scheme, **({"viewport": size} if size else {}))
+    page.get_by_text("Loading...", exact=True).wait_for(state="detached")
+    said = {"at first": found(page)}
+    send(page, scans[0])
+    page.locator("#viewer").wait_for()
+    said["an answer"] = found(page)
+    page.set_input_files(SCAN_BOX, stack)
+    page.locator("#viewer .slices").wait_for()
+    said["a stack"] = found(page)
+    send(page, no_mri)
+    said["a refusal"] = found(page)
+    send(page, bad_files["words.jpg"][0])
+    said["an error"] = found(page)
+    page.get_by_role("tab", name="Several files").click()
+    said["no files"] = found(page)
+    page.set_input_files(FILES_BOX, [scans[0], stack, bad_files["words.jpg"][0], no_mri])
+    page.locator(".cards").wait_for()
+    page.get_by_text("The same as a table").click()
+    said["cards"] = found(page)
+    page.locator("[data-card='1']").click()
+    page.locator("#card-viewer").wait_for()
+    said["a card"] = found(page)
+    page.get_by_role("tab", name="About the model").click()
+    page.get_by_role("heading", name="Limits").wait_for()
+    said["about"] = found(page)
+    assert said == {state: [] for state in said}
+
+
+def found(page) -> list[str]:
+    page.wait_for_timeout(400)  # while colours fade in
+    violations = axe.Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]}" for one in violations for node in one["nodes"]]
