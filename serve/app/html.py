@@ -7,7 +7,7 @@ import io
 from collections.abc import Container, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -19,12 +19,15 @@ from ..names import INTENDED_USE, LABELS, NOTUMOR
 from ..overlay import INFERNO, framed, heat_layer
 from ..track_record import TrackRecord
 from . import words as text
-from .analysis import Analysis
-from .uploads import MAX_BYTES, MOST_FILES
+from .bounds import MAX_BYTES, MOST_FILES
+
+if TYPE_CHECKING:
+    from .analysis import Analysis
 
 SCAN_SIZE = 800  # pixels, the longer side of the scan as it is shown
 HEAT_SIZE = 320  # of the map over it: it is smooth, the browser stretches it
 THUMBNAIL_SIZE = 112
+EVERY_CLASS = "Probability of every class"
 OPACITY = 0.6  # of the map, until the visitor says otherwise
 
 DISCLAIMER = f'<p class="disclaimer" role="note"><strong>{escape(INTENDED_USE)}</strong></p>'
@@ -34,9 +37,10 @@ WAITING_FOR_FILES = (
     '<p class="waiting">Choose several scans, volumes or the files of a DICOM series, at most '
     f"{MOST_FILES} of {MAX_BYTES // 2**20} MB each. Every scan or series gets a card.</p>"
 )
+CHOOSE = "Choose a scan: a picture, DICOM, or a volume (NIfTI, a stack of pages)."
 WAITING = (
-    '<p class="waiting">Choose a scan: a picture, DICOM, or a volume (NIfTI, a stack of pages). '
-    "The answer appears here; what you upload is deleted within minutes.</p>"
+    f'<p class="waiting">{CHOOSE} The answer appears here; what you upload is deleted within '
+    "minutes.</p>"
 )
 NO_PICTURES = (
     '<p class="waiting">Here you will see the scan, and beside it what made the model answer '
@@ -44,17 +48,18 @@ NO_PICTURES = (
 )
 
 
-def drop_box(invitation: str, several: bool = False) -> str:
+def drop_box(invitation: str, switch: str = text.CROP, several: bool = False) -> str:
     """Where files are dropped, chosen and pasted; script.js does it.
 
     Args:
         invitation: what it says.
+        switch: what is said beside the switch that undoes the crop.
         several: whether it takes more than one file.
     """
     many = f' multiple data-most="{MOST_FILES}"' if several else ""
     crop = (
         '<label class="switch"><input type="checkbox" name="crop" checked>'
-        f"<span>{text.CROP}</span></label>"
+        f"<span>{switch}</span></label>"
     )
     paste = (
         '<button type="button" class="paste" aria-label="Paste from the clipboard">Paste</button>'
@@ -117,7 +122,7 @@ def refusal(prediction: Prediction, threshold: float) -> str:
 def answer(prediction: Prediction, record: TrackRecord, metrics: dict[str, Any]) -> str:
     """The class, its confidence and what that has meant, and all probabilities as bars."""
     unsure = " unsure" if prediction.unsure else ""
-    bars = bars_of(prediction.probabilities or {}, "Probability of every class")
+    bars = bars_of(prediction.probabilities or {}, EVERY_CLASS)
     return (
         f'<section class="answer{unsure}">'
         f'<p class="file">{escape(prediction.path)}</p>'

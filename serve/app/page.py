@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from html import escape
-from pathlib import Path
 from threading import Thread
 from typing import Any, TypeAlias
 
 import gradio as gr
 
-from ..artifacts import EXAMPLES, MODELS, TRAINED_ON_NAME
 from ..command import UserError
 from ..formats.budget import MAX_UPLOAD_PIXELS, lower_limit
 from ..metrics import read_metrics
-from ..trained_on import read_trained_on
 from . import html
 from . import words as text
 from .about import about_tab
 from .analysis import Analyser
 from .cards import cards
 from .endpoints import add_endpoints
+from .example_scans import classes_of, example_scans, learnt
 from .guarded import GuardedBlocks
 from .reading import answer_all, found_in, report_of
 from .server import serve
@@ -82,8 +80,7 @@ def build(analyser: Analyser) -> gr.Blocks:
 
 
 def _classify_tab(analyser: Analyser, metrics: dict[str, Any]) -> None:
-    files = sorted(EXAMPLES.glob("*.jpg"))
-    labels = [_class_of(file, analyser) for file in files]
+    files = example_scans()
     with gr.Column(elem_id="workspace", elem_classes="workspace"):
         box = _part(
             html.drop_box("Drop a scan here, paste it<br>or click to choose a file"),
@@ -93,7 +90,9 @@ def _classify_tab(analyser: Analyser, metrics: dict[str, Any]) -> None:
         answer = _part(html.WAITING, RESULT, "answer")
         pictures = _part(html.NO_PICTURES, RESULT, "pictures")
         examples = _part(
-            html.examples(files, labels, _learnt()), "examples(element, trigger)", "examples"
+            html.examples(files, classes_of(files), learnt()),
+            "examples(element, trigger)",
+            "examples",
         )
 
     def sent_or_example(file: dict[str, Any] | None, event: gr.EventData) -> list[Upload]:
@@ -203,19 +202,6 @@ def _event(progress_on: gr.HTML) -> dict[str, Any]:
 def _answers(event: Any, outputs: list[gr.HTML]) -> None:  # noqa: ANN401
     """Where `event` fails, that is what its outputs say."""
     event.failure(None, None, outputs, js=FAILED, api_visibility="private")
-
-
-def _class_of(example: Path, analyser: Analyser) -> str:
-    """The class that an example's name states: Te-gl_0010.jpg."""
-    code = example.stem.split("-")[1][:2]
-    return next(label for label in analyser.classifier.labels if label.startswith(code))
-
-
-def _learnt() -> Container[str]:
-    """The names of the files that the model was trained or validated on, as far as it is said."""
-    if not (MODELS / TRAINED_ON_NAME).is_file():
-        return set()
-    return {Path(row.file).name for row in read_trained_on() if row.side != "test"}
 
 
 def _parse() -> argparse.Namespace:

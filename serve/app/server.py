@@ -23,11 +23,12 @@ from gradio.utils import get_space
 
 from ..artifacts import EXAMPLES, MODELS
 from ..command import UserError
+from .bounds import MAX_BYTES
 from .guarded import FAILED, NOT_AS_EXPECTED
 from .limits import ImpatientProtocol, Limits
 from .quiet import be_quiet, where
 from .snippets import replace_snippets
-from .uploads import FOLDER, MAX_BYTES, sweep_for_ever
+from .uploads import FOLDER, sweep_for_ever
 
 STYLES, SCRIPTS = (
     [Path(__file__).with_name(name) for name in names]

@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 
+from .bounds import MOST_FILES
+
 FOLDER = "uploads"  # below the folder that the app works in: no reply says where that is
-MAX_BYTES = 64 * 2**20  # a volume; a slice has less than one
-MOST_FILES = 200  # at once
 LONGEST_NAME = 80  # characters that are shown
 SWEEP, OLDEST = 60, 600  # seconds: how often files are looked at, how old they may get
 

@@ -36,6 +36,7 @@ MEANING = (
     "That is the highest mean over three neighbouring slices: a tumour shows in several, a false "
     "alarm often in one. It is no probability of disease."
 )
+UNLIKE = "unlike a brain MRI"
 SHARES = "Share of the slices that look like each class"
 COUNTED = "Slices are counted from 0, as in tables and reports."
 SHEET = "A sheet of {} slices"
@@ -73,7 +74,7 @@ def answer(series: SeriesPrediction, metrics: dict[str, Any]) -> str:
         said += [MEANING]
     if series.tumour is not None and series.tumour < SUSPICIOUS:
         said += [text.missed_elsewhere(metrics.get("protocols", {}))]
-    left_out = {"unlike a brain MRI": refused, **series.skipped, "unreadable": len(series.errors)}
+    left_out = {UNLIKE: refused, **series.skipped, "unreadable": len(series.errors)}
     said += [
         f"{number} slices left out: {reason}." for reason, number in left_out.items() if number
     ]

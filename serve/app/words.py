@@ -25,11 +25,13 @@ CLASSES = {
     "pituitary": "Pituitary tumour",
 }
 ENGINES = {"keras": "Grad-CAM, drawn by Keras", "onnx": "Grad-CAM, drawn by ONNX Runtime"}
-CROP = "Cut off what lies around the scan, and take a sheet of slices apart"
+CROP_ONE = "Cut off what lies around the scan"
+CROP = f"{CROP_ONE}, and take a sheet of slices apart"
 SCAN = "Scan"
 FRAMED = "Scan; the model has seen what is within the frame"
 LOOKED_AT = "What the model looked at"
 VIEW_KEYS = "plus and minus zoom, the arrow keys move it"
+UNSURE = "That may be fewer than {} in 100, so no single class is named."
 STARRED = "* The model has learnt from this very scan, so of course it knows it."
 NO_MAP = (
     "No map is shown. For “no tumour” it would light up healthy brain: choose a class to see what "
@@ -122,9 +124,7 @@ def what_it_rests_on(
     if found := record.at(prediction.confidence, HOSPITALS):
         sentences.append(f"On other hospitals' scans: {in_100(found.share)} in 100.")
     if prediction.unsure:
-        sentences.append(
-            f"That may be fewer than {in_100(ENOUGH)} in 100, so no single class is named."
-        )
+        sentences.append(UNSURE.format(in_100(ENOUGH)))
     if prediction.label == LABELS[NOTUMOR]:
         sentences.append(missed_elsewhere((metrics or {}).get("protocols", {})))
     return " ".join(filter(None, sentences))

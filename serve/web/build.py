@@ -1,14 +1,19 @@
 """Make serve/web/site/, a static website that classifies scans in the browser.
 
-It needs npm, which fetches ONNX Runtime Web.
+It needs npm, which fetches ONNX Runtime Web, the readers of DICOM, NIfTI, TIFF and PNG, and
+esbuild, which bundles these.
 """
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from string import Template
 
 if not __package__:  # run as a script
     sys.path[0] = str(Path(__file__).resolve().parents[2])
@@ -16,10 +21,16 @@ if not __package__:  # run as a script
 
 from ..artifacts import EXAMPLES, INT8_NAME, MODELS, ONNX_NAME
 from ..command import UserError, run
+from ..metrics import read_metrics
 
 WEB = Path(__file__).resolve().parent
 SITE = WEB / "site"
-RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
+APP = WEB.parent / "app"
+RUNTIME, WASM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
+MODEL = "model.onnx"
+SHARED = ("style.css", "answer.css", "viewer.css", "cards.css")  # of the app
+BUNDLED = ("decode", "files", "raster", "nifti", "dicom", "planes", "grey", "space", "view", "crop")
+LATER = (f"{MODEL}.gz", f"{WASM}.gz", "examples/")  # kept when they are first asked for
 # Errors are said, and nothing else; npm asks its registry for packages and reports nothing to it.
 INSTALL = ("install", "--loglevel=error", "--no-audit", "--no-fund", "--no-update-notifier")
 
@@ -43,23 +54,71 @@ def build(model: Path) -> None:
     Raises:
         UserError: npm is missing or fails.
     """
-    runtime = _fetch_runtime()
+    from .wording import page_parts, wording
+
+    modules = _fetch_modules()
+    runtime = modules / "onnxruntime-web" / "dist"
     shutil.rmtree(SITE, ignore_errors=True)
-    shutil.copytree(WEB / "page", SITE)
+    bundled = shutil.ignore_patterns(*(f"{name}.js" for name in BUNDLED))
+    shutil.copytree(WEB / "page", SITE, ignore=bundled)
     shutil.copytree(EXAMPLES, SITE / "examples")
-    shutil.copy(model, SITE / "model.onnx")
-    for name in RUNTIME:
-        shutil.copy(runtime / name, SITE)
+    shutil.copy(runtime / RUNTIME, SITE)
+    shutil.copy(APP / "viewer.js", SITE)
+    compressed = [_compress(model, MODEL), _compress(runtime / WASM, WASM)]
+    _bundle(modules)
+    styles = [(APP / name).read_text(encoding="utf-8") for name in SHARED]
+    _write("shared.css", "\n".join(styles))
+    _write("index.html", Template(_read("index.html")).substitute(page_parts()))
+    words = wording(read_metrics()) | {"bytes": sum(compressed)}
+    _write("words.json", json.dumps(words, ensure_ascii=False))
+    _write("sw.js", Template(_read("sw.js")).safe_substitute(_kept()))
 
 
-def _fetch_runtime() -> Path:
+def _compress(file: Path, name: str) -> int:
+    """Its size; static hosts compress neither ONNX nor, all of them, WebAssembly."""
+    content = gzip.compress(file.read_bytes(), 9, mtime=0)
+    (SITE / f"{name}.gz").write_bytes(content)
+    return len(content)
+
+
+def _bundle(modules: Path) -> None:
+    """decode.js, with the packages that it leans on."""
+    program = str(modules / "esbuild" / "bin" / "esbuild")
+    options = ("--bundle", "--minify", "--format=esm", "--log-level=error")
+    entry, output = str(WEB / "page" / "decode.js"), f"--outfile={SITE / 'decode.js'}"
+    command = ["node", program, entry, *options, output]
+    done = subprocess.run(command, cwd=WEB, capture_output=True)
+    if done.returncode:
+        raise UserError(f"esbuild failed: {_words(done)}")
+
+
+def _kept() -> dict[str, str]:
+    """What sw.js fills in: the files that it keeps from the start, and their version."""
+    files = sorted(path for path in SITE.rglob("*") if path.is_file() and path.name != "sw.js")
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode() + path.read_bytes())
+    names = [path.relative_to(SITE).as_posix() for path in files]
+    kept = ["./", *(name for name in names if not name.startswith(LATER))]
+    return {"version": digest.hexdigest()[:16], "files": json.dumps(kept)}
+
+
+def _read(name: str) -> str:
+    return (WEB / "page" / name).read_text(encoding="utf-8")
+
+
+def _write(name: str, content: str) -> None:
+    (SITE / name).write_text(content, encoding="utf-8")
+
+
+def _fetch_modules() -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise UserError("npm is not installed (it comes with Node.js)")
     done = subprocess.run([npm, *INSTALL], cwd=WEB, capture_output=True)
     if done.returncode:
         raise UserError(f"npm install failed: {_words(done) or f'exit status {done.returncode}'}")
-    return WEB / "node_modules" / "onnxruntime-web" / "dist"
+    return WEB / "node_modules"
 
 
 def _words(done: subprocess.CompletedProcess[bytes]) -> str:

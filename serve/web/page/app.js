@@ -1,227 +1,250 @@
-// What the page shows and does. The model runs in worker.js.
+// What the page shows and does. worker.js reads the files and runs the model; viewer.js, the app's
+// own, is what a scan is looked at with.
 
-import { SCALE, drawHeat } from "./heat.js";
-import { binOf, isUnsure, meaning } from "./record.js";
+import { answer, failure, refusal, seriesAnswer } from "./answers.js";
+import { cards } from "./cards.js";
+import { reportOf } from "./report.js";
+import { viewer } from "./viewers.js";
 
-const PLAIN_WORDS = {
-  glioma: "Glioma",
-  meningioma: "Meningioma",
-  notumor: "No tumour",
-  pituitary: "Pituitary tumour",
-};
-const FRAMED = " The model has seen what is within the frame.";
-const LONGEST_SIDE = 640; // of the drawn scan, in pixels; the model gets the whole picture
+const PATIENCE = 5000; // milliseconds that the service worker may take
+const STALLED = 30_000; // milliseconds after the download in which threads must have started
 
 const at = (id) => document.getElementById(id);
-const worker = new Worker("worker.js", { type: "module" });
+const words = await (await fetch("words.json")).json();
+const waiting = { answer: at("answer").innerHTML, pictures: at("pictures").innerHTML };
 
-let model; // {labels, oodThreshold, bins}, once it is loaded
-let asked = { id: 0 }; // the picture that was chosen last: {id, name, started, shrink}
-let maps = []; // Grad-CAM of each class, for that picture
-let seen; // the part of the drawn scan that they are of
+let worker;
+let model; // {oodThreshold, record}, once it is loaded
+let asked = { id: 0, files: [] }; // {id, files, started}: what was chosen last
+let results = []; // its answers
+let shown; // the answer whose pictures are on show
+let urls = []; // of its pictures
 
-worker.onmessage = ({ data }) => {
-  if (data.progress !== undefined) showProgress(data.progress);
-  else if (data.metadata) showReady(data.metadata, data.threads);
-  else if (data.id !== undefined && data.id !== asked.id) return;
-  else if (data.error) showError(data.error);
-  else showAnswer(data);
-};
-worker.onerror = () => showError("The model cannot be run in this browser.");
+await isolate();
+start();
 
-// Choosing a picture
-
-at("file").onchange = ({ target }) => {
-  if (target.files.length) classify(target.files[0], target.files[0].name);
-  target.value = ""; // so that the same file can be chosen again
-};
-for (const button of at("examples").children) {
-  button.onclick = () => classify(button.querySelector("img"), `example: ${button.textContent}`);
+/** Has sw.js keep the files for later and, on hosts that set no headers, isolate the page: that
+ * takes one reload. */
+async function isolate() {
+  if (!navigator.serviceWorker) return;
+  try {
+    await navigator.serviceWorker.register("sw.js");
+    await inTime(navigator.serviceWorker.ready);
+    if (!navigator.serviceWorker.controller) {
+      await inTime(
+        new Promise((done) => {
+          navigator.serviceWorker.addEventListener("controllerchange", done, { once: true });
+        }),
+      );
+    }
+    const helped = navigator.serviceWorker.controller;
+    if (helped && !crossOriginIsolated && !sessionStorage.getItem("isolated")) {
+      sessionStorage.setItem("isolated", "tried");
+      location.reload();
+      await new Promise(() => {});
+    }
+  } catch {
+    // a browser that keeps nothing, as in private windows: it goes on without
+  }
 }
+
+function inTime(promise) {
+  return Promise.race([promise, new Promise((done) => setTimeout(done, PATIENCE))]);
+}
+
+function start(threads = 0) {
+  worker?.terminate();
+  worker = new Worker(`worker.js?threads=${threads}&bytes=${words.bytes}`, { type: "module" });
+  let stalled;
+  const alone = () => threads === 1 || !crossOriginIsolated;
+  const again = () => start(1);
+  worker.onmessage = ({ data }) => {
+    if (data.progress !== undefined) {
+      at("progress").value = data.progress;
+      if (data.progress === 1 && !alone()) stalled ??= setTimeout(again, STALLED);
+    } else if (data.metadata) {
+      clearTimeout(stalled);
+      showReady(data.metadata, data.threads);
+    } else if (data.failed) {
+      clearTimeout(stalled);
+      if (alone()) showError("The model", data.failed);
+      else again();
+    } else if (data.id === asked.id) showPart(data);
+  };
+  worker.onerror = () => (alone() ? showError("The model", "it cannot be run in this browser") : again());
+}
+
+// Choosing
+
+const box = at("scan-box");
+const input = box.querySelector("input");
+const crop = box.querySelector("[name=crop]");
+const hint = box.querySelector("[role=status]");
+
+input.onchange = () => {
+  const chosen = [...input.files];
+  input.value = ""; // so that the same file can be chosen again
+  if (chosen.length) take(chosen);
+};
+crop.onchange = () => {
+  if (asked.files.length) take(asked.files);
+};
 document.ondragover = (event) => {
   event.preventDefault();
-  at("drop").classList.add("over");
+  box.classList.add("over");
 };
-document.ondragleave = () => at("drop").classList.remove("over");
+document.ondragleave = () => box.classList.remove("over");
 document.ondrop = (event) => {
   event.preventDefault();
-  at("drop").classList.remove("over");
-  const [file] = event.dataTransfer.files;
-  if (file) classify(file, file.name);
+  box.classList.remove("over");
+  take([...(event.dataTransfer?.files ?? [])]);
+};
+document.onpaste = (event) => {
+  if (event.clipboardData?.files.length) take([...event.clipboardData.files]);
+};
+box.querySelector(".paste").onclick = async () => {
+  hint.textContent = "";
+  try {
+    for (const item of await navigator.clipboard.read()) {
+      const type = item.types.find((one) => one.startsWith("image/"));
+      if (type) return take([new File([await item.getType(type)], `pasted.${type.split("/")[1]}`)]);
+    }
+    hint.textContent = words.hints.empty;
+  } catch {
+    hint.textContent = words.hints.blocked;
+  }
+};
+at("examples").onclick = async ({ target }) => {
+  const name = target.closest("[data-example]")?.dataset.name;
+  if (name) take([new File([await (await fetch(`examples/${name}`)).blob()], name)]);
 };
 
-async function classify(source, name) {
-  const mine = { id: asked.id + 1, name, started: performance.now() };
-  asked = mine;
-  clearAnswer();
-  let bitmap;
-  try {
-    bitmap = await createImageBitmap(source, { colorSpaceConversion: "none" });
-  } catch {
-    if (mine === asked) showError(`${name}: not a picture that this browser can read.`);
-    return;
-  }
-  if (mine !== asked) return;
-  drawScan(bitmap, name);
-  at("scan-card").scrollIntoView({ behavior: "smooth", block: "nearest" });
-  at("status").textContent = model ? "Looking at the scan …" : "Waiting for the model …";
-  worker.postMessage({ id: mine.id, bitmap }, [bitmap]);
+function take(files) {
+  asked = { id: asked.id + 1, files, started: performance.now() };
+  results = [];
+  hint.textContent = "";
+  clear();
+  at("answers").replaceChildren();
+  if (!files.length) return showError("This", words.hints.nothing);
+  if (files.length > words.most) return showError(`${files.length} files`, words.tooMany);
+  const what = files.length > 1 ? `${files.length} files` : files[0].name;
+  at("status").textContent = model ? `Looking at ${what} …` : `Waiting for the model, then ${what} …`;
+  ask();
 }
 
-function drawScan(bitmap, name) {
-  const shrink = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
-  asked.shrink = shrink;
-  for (const canvas of [at("scan"), at("heat")]) {
-    canvas.width = Math.max(1, Math.round(bitmap.width * shrink));
-    canvas.height = Math.max(1, Math.round(bitmap.height * shrink));
-  }
-  const context = at("scan").getContext("2d", { alpha: false });
-  context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, at("scan").width, at("scan").height);
-  at("picture").setAttribute("aria-label", `Your scan, ${name}`);
-  at("picture").hidden = false;
-  at("invitation").hidden = true;
+function ask() {
+  worker.postMessage({ id: asked.id, files: asked.files, crop: crop.checked });
 }
 
 // Showing what came of it
 
-function showProgress(share) {
-  if (share !== null) at("progress").value = share;
-}
-
 function showReady(metadata, threads) {
   model = {
-    labels: JSON.parse(metadata.labels),
     oodThreshold: Number(metadata.ood_threshold.replace("inf", "Infinity")),
-    bins: JSON.parse(metadata.track_record ?? "{}").patients ?? [],
+    record: JSON.parse(metadata.track_record ?? "{}"),
   };
   at("progress").hidden = true;
-  at("status").textContent = asked.id ? "Looking at the scan …" : "Ready. Choose a scan.";
-  const patients = JSON.parse(metadata.metrics).patient?.accuracy;
+  if (asked.files.length) ask();
+  else at("status").textContent = "Ready. Choose a scan.";
   at("about").textContent =
-    (patients ? `On patients never seen in training, this recipe gets ${percent(patients)} right. ` : "") +
     `Model ${metadata.model_version}, ${metadata.precision}, ` +
     `on ${threads} ${threads === 1 ? "thread" : "threads"} of this machine. ` +
     `Checkpoint ${metadata.source_sha256.slice(0, 12)}. ${metadata.license}.`;
   document.body.dataset.ready = "";
 }
 
-function clearAnswer() {
-  delete at("answer").dataset.answer;
-  at("answer").className = "";
-  for (const id of ["verdict", "note", "score"]) at(id).textContent = "";
-  at("details").hidden = true;
+function showPart(data) {
+  if (data.error) return showError(asked.files[0]?.name ?? "This", data.error);
+  if (data.answer) {
+    results.push(data.answer);
+    at("status").textContent = `${data.done} of ${data.all} answered …`;
+    return undefined;
+  }
+  const answered = results.filter((one) => !one.error).length;
+  const seconds = (performance.now() - asked.started) / 1000;
+  at("status").textContent =
+    `${answered} of ${results.length} ${results.length === 1 ? "file" : "files"} answered ` +
+    `in ${seconds.toFixed(1)} s.`;
+  if (results.length === 1) {
+    showWhole(results[0]);
+    at("answer").dataset.answer = JSON.stringify(plain(results[0], seconds));
+  } else {
+    at("answers").innerHTML = cards(words, results, addressOf);
+    at("answer").innerHTML = '<p class="waiting">Choose a card for its whole answer.</p>';
+    at("answers").scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }
+  return undefined;
 }
 
-function showError(message) {
-  clearAnswer();
+/** The whole answer of a picture or series. */
+function showWhole(result) {
+  clear();
+  shown = result;
+  if (result.error) at("answer").innerHTML = failure(result.name, result.error);
+  else if (result.slices.length > 1) {
+    at("answer").innerHTML = seriesAnswer(words, result);
+    at("pictures").innerHTML = viewer(words, result, addressOf);
+  } else {
+    const scan = { ...result.slices[0], name: result.name, warnings: result.warnings };
+    const refused = scan.label === null;
+    at("answer").innerHTML = refused
+      ? refusal(words, scan, model.oodThreshold)
+      : answer(words, model.record, scan);
+    at("pictures").innerHTML = refused
+      ? `<figure class="refused-picture"><img src="${addressOf(scan.scan)}" alt="The picture"></figure>`
+      : viewer(words, { ...result, slices: [scan] }, addressOf);
+  }
+  dress(at("pictures")); // viewer.js
+  at("answer").scrollIntoView({ block: "nearest", behavior: "smooth" });
+}
+
+function clear() {
+  delete at("answer").dataset.answer;
+  at("answer").innerHTML = waiting.answer;
+  at("pictures").innerHTML = waiting.pictures;
+  shown = undefined;
+  if (!results.length) {
+    for (const url of urls) URL.revokeObjectURL(url);
+    urls = [];
+  }
+}
+
+function showError(name, reason) {
+  clear();
   at("progress").hidden = true;
   at("status").textContent = "";
-  at("answer").className = "failed";
-  at("verdict").textContent = message;
+  at("answer").innerHTML = failure(name, reason);
 }
 
-/** A part of the picture, on the drawn scan; a frame shows it. Without one it is all of it. */
-function seenPart(crop) {
-  const { width, height } = at("scan");
-  if (!crop) return { x: 0, y: 0, width, height, padding: [0, 0, 0, 0] };
-  const scaled = (length) => length * asked.shrink;
-  const part = { padding: crop.padding.map(scaled) };
-  for (const side of ["x", "y", "width", "height"]) part[side] = scaled(crop[side]);
-  const context = at("scan").getContext("2d");
-  Object.assign(context, { strokeStyle: "#2dd4bf", lineWidth: 2 });
-  context.strokeRect(part.x + 1, part.y + 1, part.width - 2, part.height - 2);
-  return part;
+function addressOf(blob) {
+  const url = URL.createObjectURL(blob);
+  urls.push(url);
+  return url;
 }
 
-function showAnswer({ probabilities, cam, oodScore, crop }) {
-  seen = seenPart(crop);
-  const refused = oodScore > model.oodThreshold;
-  const best = probabilities.indexOf(Math.max(...probabilities));
-  const seconds = (performance.now() - asked.started) / 1000;
-  at("status").textContent = `${asked.name}, answered in ${seconds.toFixed(1)} s`;
-  at("score").textContent =
-    `Unlikeness to the training scans: ${oodScore.toFixed(2)} ` +
-    `(refused above ${model.oodThreshold.toFixed(2)})`;
-  if (refused) {
-    at("answer").className = "refused";
-    at("verdict").textContent = "This does not look like a brain MRI.";
-    at("note").textContent = `So no class is given.${crop ? FRAMED : ""}`;
-  } else {
-    const bin = binOf(model.bins, probabilities[best]);
-    at("verdict").textContent = isUnsure(bin) ? unsure(probabilities) : plain(model.labels[best]);
-    at("note").textContent =
-      `${percent(probabilities[best])} confidence, calibrated. ${meaning(bin)}` +
-      (crop ? FRAMED : "");
-    showDetails(probabilities, cam, best);
+/** What a program, or a test, reads off the page. */
+function plain(result, seconds) {
+  if (result.error) return { error: result.error };
+  const { label, probabilities, oodScore, crop } = result.slices[0];
+  const { tumour, run, suspicious, classes } = result;
+  return { label, probabilities, oodScore, crop, seconds, tumour, run, suspicious, classes };
+}
+
+// Cards and reports
+
+document.addEventListener("click", async ({ target }) => {
+  const card = target.closest?.("[data-card]");
+  if (card) showWhole(results[Number(card.dataset.card)]);
+  const button = target.closest?.("button.report");
+  if (!button) return;
+  const chosen = button.closest("#answers") ? results : [shown];
+  const page = await reportOf(words, model, chosen);
+  saveFile(new Blob([page], { type: "text/html" }), "report.html"); // viewer.js
+});
+
+at("answers").addEventListener("input", ({ target }) => {
+  if (target.name !== "filter") return;
+  for (const item of at("answers").querySelectorAll("[data-kind]")) {
+    item.hidden = Boolean(target.value) && item.dataset.kind !== target.value;
   }
-  at("answer").dataset.answer = JSON.stringify({
-    label: refused ? null : model.labels[best],
-    probabilities: [...probabilities],
-    oodScore,
-    crop,
-    seconds,
-  });
-}
-
-/** The two likeliest classes, where no single one can be named. */
-function unsure(probabilities) {
-  const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
-  const [first, second] = order.map((i) => plain(model.labels[i]).toLowerCase());
-  return `Unsure: ${first} or ${second}`;
-}
-
-function showDetails(probabilities, cam, best) {
-  const size = cam.length / model.labels.length;
-  maps = model.labels.map((_, i) => cam.subarray(i * size, (i + 1) * size));
-  at("bars").replaceChildren(
-    ...model.labels.map((label, i) => bar(plain(label), probabilities[i], i === best)),
-  );
-  at("classes").replaceChildren(...model.labels.map((label, i) => choice(label, i, i === best)));
-  at("details").hidden = false;
-  showMap(best);
-}
-
-function bar(name, probability, best) {
-  const item = document.createElement("li");
-  const [label, track, value] = ["span", "div", "span"].map((tag) =>
-    item.appendChild(document.createElement(tag)),
-  );
-  label.textContent = name;
-  value.textContent = percent(probability);
-  track.appendChild(document.createElement("div")).style.width = `${100 * probability}%`;
-  item.classList.toggle("best", best);
-  return item;
-}
-
-function choice(label, index, checked) {
-  const element = document.createElement("label");
-  const input = document.createElement("input");
-  Object.assign(input, { type: "radio", name: "class", value: label, checked });
-  input.onchange = () => showMap(index);
-  element.append(input, plain(label));
-  return element;
-}
-
-function showMap(index) {
-  drawHeat(at("heat"), maps[index], seen);
-  const what = maps[index].some((heat) => heat > 0) ? "evidence" : "no evidence";
-  at("picture").setAttribute(
-    "aria-label",
-    `Your scan, ${asked.name}, with its ${what} for ${plain(model.labels[index])}`,
-  );
-}
-
-at("opacity").oninput = () => {
-  at("heat").style.opacity = at("opacity").value / 100;
-};
-at("opacity").oninput();
-at("scale").style.background = SCALE;
-
-function plain(label) {
-  return PLAIN_WORDS[label] ?? label;
-}
-
-function percent(share) {
-  return `${(100 * share).toFixed(1)}\u00a0%`;
-}
+});

@@ -36,6 +36,13 @@ export function meaning(bin) {
   );
 }
 
+/** The same of other hospitals' scans. */
+export function onOtherScans(bin) {
+  if (bin === undefined) return "";
+  const [, , answers, right] = bin;
+  return `On other hospitals' scans: ${in100(right / answers)} in 100.`;
+}
+
 /** A share as a whole number of a hundred; never 100 or 0 where it is not all or none. */
 function in100(share) {
   if (share <= 0 || share >= 1) return `${Math.round(share * 100)}`;

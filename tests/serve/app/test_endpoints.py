@@ -17,8 +17,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from serve.app.bounds import MAX_BYTES
 from serve.app.endpoints import Answer, Explained
-from serve.app.uploads import MAX_BYTES
 from serve.app.words import CALL, CLASSES
 from serve.artifacts import MODELS
 from tests.conftest import ROOT, label_of

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from serve.app.uploads import MAX_BYTES
+from serve.app.bounds import MAX_BYTES
 from serve.app.words import CLASSES, NO_MRI, NO_MRI_CAUSES
 from tests.conftest import label_of
 

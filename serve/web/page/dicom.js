@@ -1,0 +1,157 @@
+// DICOM slices by dicom-parser, rescaled, windowed and turned upright as serve/formats/dicom_pixels.py
+// does it. Only the fields named here are read: none says who the patient is.
+
+import dicomParser from "dicom-parser";
+import { cut, directionOf, spaceOf } from "./space.js";
+
+const COMPRESSED =
+  "its pixels are compressed, which this page does not read: the app and the command line do";
+const UNCOMPRESSED = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"];
+const DEFLATED = "1.2.840.10008.1.2.1.99";
+const BIG_ENDIAN = "1.2.840.10008.1.2.2";
+const LOCALIZER = "LOCALIZER";
+
+export function isDicom(content) {
+  if (content.byteLength < 132) return false;
+  return String.fromCharCode(...new Uint8Array(content, 128, 4)) === "DICM";
+}
+
+/** The slices of one file: [{series, order, height, planeAt, localizer}]. */
+export function readDicom(content) {
+  let data;
+  try {
+    data = dicomParser.parseDicom(new Uint8Array(content));
+  } catch {
+    throw new Error("it is damaged, or not the DICOM that it claims to be");
+  }
+  const syntax = data.string("x00020010") ?? UNCOMPRESSED[1];
+  if (!UNCOMPRESSED.includes(syntax) && syntax !== DEFLATED) throw new Error(COMPRESSED);
+  const [rows, columns] = [data.uint16("x00280010"), data.uint16("x00280011")];
+  if (!rows || !columns || !data.elements.x7fe00010) throw new Error("a DICOM file without a picture");
+  const frames = Math.max(1, data.intString("x00280008") || 1);
+  const affine = affineOf(data);
+  return Array.from({ length: frames }, (_, frame) => ({
+    series: data.string("x0020000e") ?? "",
+    order: data.intString("x00200013") ?? 0,
+    frame,
+    height: heightOf(affine),
+    localizer: (data.string("x00080008") ?? "").split("\\").includes(LOCALIZER),
+    plane: () => upright(planeOf(data, syntax, rows, columns, frame), affine, data),
+  }));
+}
+
+/** Files' slices in the order of their position; localizers are left out. */
+export function inOrder(slices) {
+  const known = slices.every((one) => one.height !== null);
+  return slices.toSorted((one, other) =>
+    known && one.height !== other.height
+      ? one.height - other.height
+      : one.order - other.order || one.frame - other.frame,
+  );
+}
+
+function planeOf(data, syntax, rows, columns, frame) {
+  const samples = data.uint16("x00280002") || 1;
+  const bits = data.uint16("x00280100");
+  const photometric = data.string("x00280004") ?? "MONOCHROME2";
+  const { dataOffset } = data.elements.x7fe00010;
+  const size = rows * columns * samples;
+  const start = dataOffset + (frame * size * bits) / 8;
+  if (samples === 3 && bits === 8 && photometric === "RGB" && !data.uint16("x00280006")) {
+    const levels = data.byteArray.slice(start, start + size);
+    return { levels: { data: levels, width: columns, height: rows, channels: 3 }, eight: true };
+  }
+  if (samples !== 1 || ![8, 16, 32].includes(bits)) throw new Error(COMPRESSED);
+  const stored = storedOf(data, start, size, bits, syntax !== BIG_ENDIAN);
+  const levels = rescaled(data, stored);
+  return {
+    levels: { data: levels, width: columns, height: rows, channels: 1 },
+    window: windowOf(data, levels, stored),
+    negative: (photometric === "MONOCHROME1") !== (data.string("x20500020") === "INVERSE"),
+  };
+}
+
+function storedOf(data, start, count, bits, little) {
+  const { buffer, byteOffset, byteLength } = data.byteArray;
+  const view = new DataView(buffer, byteOffset, byteLength);
+  const read = `get${data.uint16("x00280103") ? "Int" : "Uint"}${bits}`;
+  if (start + (count * bits) / 8 > byteLength) throw new Error("the file ends too early");
+  return Float64Array.from({ length: count }, (_, at) => view[read](start + (at * bits) / 8, little));
+}
+
+function rescaled(data, stored) {
+  const slope = numbers(data, "x00281053")[0];
+  const intercept = numbers(data, "x00281052")[0] ?? 0;
+  const padding = data.elements.x00280120 && data.int16("x00280120");
+  let levels = stored;
+  if (padding !== undefined && levels.includes(padding)) {
+    const least = levels.reduce((a, b) => (b !== padding && b < a ? b : a), Infinity);
+    if (least < Infinity) levels = levels.map((one) => (one === padding ? least : one));
+  }
+  return slope ? levels.map((one) => one * slope + intercept) : levels;
+}
+
+function windowOf(data, levels, stored) {
+  const [centre] = numbers(data, "x00281050");
+  const [width] = numbers(data, "x00281051");
+  const exact = (data.string("x00281056") ?? "").toUpperCase() === "LINEAR_EXACT";
+  if (centre !== undefined && width > (exact ? 0 : 1)) {
+    if (exact) return [centre - width / 2, centre + width / 2];
+    return [centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2];
+  }
+  const bits = data.uint16("x00280101") || 16;
+  if (bits <= 8 && levels === stored && Math.min(...new Set(levels)) >= 0) return [0, 2 ** bits - 1];
+  return undefined;
+}
+
+/** From column, row and slice to millimetres right, anterior and superior. */
+function affineOf(data) {
+  const turn = numbers(data, "x00200037");
+  if (turn.length !== 6) return null;
+  const [row, down] = [turn.slice(0, 3), turn.slice(3)];
+  const normal = [
+    row[1] * down[2] - row[2] * down[1],
+    row[2] * down[0] - row[0] * down[2],
+    row[0] * down[1] - row[1] * down[0],
+  ];
+  if (!(Math.hypot(...normal) > 0.5)) return null;
+  const [rows, columns] = spacingOf(data);
+  const position = numbers(data, "x00200032");
+  const flip = [-1, -1, 1];
+  return [0, 1, 2].map((axis) => [
+    flip[axis] * row[axis] * columns,
+    flip[axis] * down[axis] * rows,
+    flip[axis] * normal[axis],
+    flip[axis] * (position.length === 3 ? position[axis] : NaN),
+  ]);
+}
+
+/** How far along the slices' normal it lies, from right, back or below; null where it is unknown. */
+function heightOf(affine) {
+  if (!affine) return null;
+  const normal = affine.slice(0, 3).map((row) => row[2]);
+  const forwards = normal[directionOf(affine, 2)] >= 0 ? 1 : -1;
+  const height = normal.reduce((sum, one, axis) => sum + one * affine[axis][3], 0);
+  return Number.isFinite(height) ? (forwards * Math.round(100 * height)) / 100 : null;
+}
+
+function upright(plane, affine, data) {
+  if (!affine || plane.levels.channels !== 1) return { ...plane, spacing: spacingOf(data) };
+  const { width, height } = plane.levels;
+  const space = spaceOf([width, height, 1], affine, directionOf(affine, 2));
+  const turned = cut(space, (at) => plane.levels.data[at], 0);
+  return { ...plane, levels: { ...turned, channels: 1 }, spacing: space.spacing };
+}
+
+function spacingOf(data) {
+  for (const tag of ["x00280030", "x00181164", "x00182010", "x00280034"]) {
+    const found = numbers(data, tag);
+    if (found.length === 2 && Math.min(...found) > 0) return found;
+  }
+  return [1, 1];
+}
+
+function numbers(data, tag) {
+  const values = (data.string(tag) ?? "").split("\\").map(Number.parseFloat);
+  return values.every(Number.isFinite) ? values : [];
+}

@@ -1,0 +1,48 @@
+// What the network sees of a slice: the twin of serve/view.py and serve/turned.py, which say why.
+// A picture is {rgb, width, height}, uint8 (height, width, 3).
+
+import { applyCrop, findHead } from "./crop.js";
+import { looksInverted } from "./grey.js";
+
+const [SUSPECT, MUCH] = [1.8, 0.85];
+
+/** {rgb, width, height, crop, inverted}; `crop` is the part that was cut out, null for all. */
+export function viewOf(picture, cropped) {
+  const { rgb, width, height } = picture;
+  const { inverted, found } = invertedIn(picture, cropped);
+  const crop = cropped && !inverted ? findHead(rgb, width, height) : found;
+  return { ...(crop ? applyCrop(rgb, width, crop) : picture), crop, inverted };
+}
+
+/** Whether a scan looks inverted, and then what is cut out. A scan on a bright page does not. */
+function invertedIn({ rgb, width, height }, cropped) {
+  if (!looksInverted(rgb, width, height)) return { inverted: false, found: null };
+  const found = cropped ? findHead(rgb.map((level) => 255 - level), width, height) : null;
+  if (!found) return { inverted: true, found };
+  const inside = applyCrop(rgb, width, { ...found, padding: [0, 0, 0, 0] });
+  return { inverted: looksInverted(inside.rgb, inside.width, inside.height), found };
+}
+
+/** Whether a score is so unlike the training scans that the turned views are worth a look. */
+export function mayBeTurned(score) {
+  return score > SUSPECT;
+}
+
+/** Whether a picture is far more like a scan once it is turned, by the scores of its views. */
+export function looksTurned(score, turned, threshold) {
+  return mayBeTurned(score) && Math.min(...turned) <= Math.min(threshold, MUCH * score);
+}
+
+/** A picture turned by 90 degrees to the left and to the right. */
+export function turnedViews({ rgb, width, height }) {
+  return [true, false].map((left) => {
+    const turned = new Uint8Array(rgb.length);
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const to = left ? (width - 1 - x) * height + y : x * height + height - 1 - y;
+        for (let c = 0; c < 3; c++) turned[3 * to + c] = rgb[3 * (y * width + x) + c];
+      }
+    }
+    return { rgb: turned, width: height, height: width };
+  });
+}

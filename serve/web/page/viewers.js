@@ -1,0 +1,86 @@
+// A scan, or a series' slices, and what they are looked at with: the app's own HTML, which build.py
+// has written into words.json, filled in.
+
+import { escaped, heading, percent } from "./answers.js";
+import { isSuspicious } from "./series.js";
+
+/** HTML; `addressOf` makes an address of a blob. */
+export function viewer(words, { name, slices, tumour, suspicious, classes }, addressOf) {
+  const several = slices.length > 1;
+  const pages = slices.map((one) => ({
+    index: one.index,
+    says: says(words, one),
+    scan: addressOf(one.scan),
+    heats: Object.fromEntries(
+      Object.entries(one.heats).map(([label, heat]) => [label, addressOf(heat)]),
+    ),
+  }));
+  const at = several ? positionOf(slices, suspicious) : 0;
+  const shown = several ? commonest(words, classes, tumour) : shownFirst(words, slices[0].label);
+  let html = words.viewers[shown].replaceAll("{name}", escaped(name)).replaceAll("{scan}", pages[at].scan);
+  for (const label of Object.keys(words.classes)) {
+    html = html.replaceAll(`{${label}}`, pages[at].heats[label] ?? "");
+  }
+  const caption = slices.some((one) => one.crop) ? words.framed : words.scan;
+  html = html.replace("{caption}", caption);
+  return html.replace("{above}", several ? along(slices, pages, at, suspicious) : "");
+}
+
+function along(slices, pages, at, suspicious) {
+  const last = slices.length - 1;
+  const said = escaped(`Slice ${pages[at].index}: ${pages[at].says}`);
+  const data = JSON.stringify(pages).replaceAll("<", "\\u003c");
+  return (
+    '<div class="along"><div class="slices"><p class="small">How likely each slice shows a tumour</p>' +
+    `<svg class="suspicion" viewBox="0 0 ${slices.length} 100" preserveAspectRatio="none" ` +
+    `aria-hidden="true">${slices.map(bar).join("")}</svg>` +
+    `<input type="range" class="slice" min="0" max="${last}" value="${at}" ` +
+    `aria-label="Slice" aria-valuetext="${said}"><p class="says">${said}</p></div>` +
+    `${most(slices, pages, suspicious)}</div>` +
+    `<script type="application/json" class="slices-data">${data}</script>`
+  );
+}
+
+function bar({ tumour }, at) {
+  if (tumour === null) return `<rect class="unknown" x="${at}.1" y="96" width="0.8" height="4"/>`;
+  const height = Math.max(3, 100 * tumour);
+  const look = isSuspicious({ tumour }) ? "suspicious" : "quiet";
+  return (
+    `<rect class="${look}" x="${at}.1" y="${(100 - height).toFixed(1)}" width="0.8" ` +
+    `height="${height.toFixed(1)}"/>`
+  );
+}
+
+function most(slices, pages, suspicious) {
+  const buttons = suspicious.map((index) => {
+    const at = slices.findIndex((one) => one.index === index);
+    return (
+      `<button type="button" data-slice="${at}"><img src="${pages[at].scan}" alt="">` +
+      `<span>Slice ${index}<br>${percent(slices[at].tumour)}</span></button>`
+    );
+  });
+  if (!buttons.length) return "";
+  return `<div class="most" role="group" aria-label="Most suspicious slices">${buttons.join("")}</div>`;
+}
+
+function says(words, slice) {
+  if (slice.label === null) return words.noMri;
+  return `${heading(words, slice)}, ${percent(slice.confidence)} confidence`;
+}
+
+function positionOf(slices, suspicious) {
+  if (!suspicious.length) return Math.floor(slices.length / 2);
+  return slices.findIndex((one) => one.index === suspicious[0]);
+}
+
+/** The class whose map is shown until the visitor chooses; "" none. */
+export function shownFirst(words, label) {
+  return label === null || label === words.healthy ? "" : label;
+}
+
+function commonest(words, classes, tumour) {
+  if (!isSuspicious({ tumour })) return "";
+  const tumours = Object.keys(classes).filter((label) => label !== words.healthy);
+  return tumours.reduce((best, one) => (classes[one] > (classes[best] ?? 0) ? one : best), "");
+}
+
