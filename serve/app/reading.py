@@ -31,7 +31,7 @@ def found_in(uploads: Sequence[Upload]) -> list[Found]:
     """
     gone = [InvalidImageError(one.name, GONE) for one in uploads if not one.path.is_file()]
     here = [File(one.name, one.path) for one in uploads if one.path.is_file()]
-    return [*gone, *map(_bounded, read_scans(here))]
+    return [*gone, *map(_bounded, map(_named, read_scans(here)))]
 
 
 def opened(series: Series, crop: bool) -> Slice | Series:
@@ -80,6 +80,13 @@ def _answered(one: Answered) -> Answered:
         reason = f"nothing to classify: {', '.join(one.answer.skipped)}"
         return replace(one, answer=InvalidImageError(one.found.name, reason))
     return one
+
+
+def _named(found: Found) -> Found:
+    """A series of several files is called after their folder; a visitor's files have none."""
+    if isinstance(found, Series) and not found.name.split(",")[0]:
+        return replace(found, name=f"DICOM{found.name}")
+    return found
 
 
 def _bounded(found: Found) -> Found:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from serve.app.words import CLASSES
 from tests.conftest import label_of
@@ -98,6 +100,24 @@ def test_new_files_close_the_card_that_was_open(opened, scans):
     page.set_input_files(FILES_BOX, scans[5])
     page.get_by_text("1 of 1 files answered").wait_for()
     assert not page.locator("#card").is_visible()
+
+
+def test_the_files_of_a_dicom_series_become_one_card(open_page, scans, tmp_path):
+    pytest.importorskip("pydicom", reason="needs pydicom")
+    from tests.serve.formats.dicoms import LOUD, volume_of
+
+    grey = np.asarray(Image.open(scans[3]).convert("L")).astype(np.uint16) * 7 + 200
+    files = volume_of(grey, tmp_path / "series", 4)
+    page = open_page()
+    page.get_by_role("tab", name="Several files").click()
+    page.set_input_files(FILES_BOX, [*files, scans[0]])
+    page.get_by_text("2 of 2 files answered").wait_for()
+    said = page.locator(".cards > li").last.inner_text()
+    assert said.startswith("DICOM\n")
+    assert "DICOM series, " in said
+    assert not any(word in page.content() for word in LOUD)
+    page.locator("[data-card='1']").click()
+    page.locator("#card-viewer .slices").wait_for()
 
 
 def test_on_a_phone_the_card_comes_into_view_and_nothing_is_small(opened):
