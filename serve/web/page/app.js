@@ -20,9 +20,6 @@ let results = []; // its answers
 let shown; // the answer whose pictures are on show
 let urls = []; // of its pictures
 
-await isolate();
-start();
-
 /** Has sw.js keep the files for later and, on hosts that set no headers, isolate the page: that
  * takes one reload. */
 async function isolate() {
@@ -129,7 +126,7 @@ function take(files) {
   if (files.length > words.most) return showError(`${files.length} files`, words.tooMany);
   const what = files.length > 1 ? `${files.length} files` : files[0].name;
   at("status").textContent = model ? `Looking at ${what} …` : `Waiting for the model, then ${what} …`;
-  ask();
+  if (model) ask();
 }
 
 function ask() {
@@ -248,3 +245,6 @@ at("answers").addEventListener("input", ({ target }) => {
     item.hidden = Boolean(target.value) && item.dataset.kind !== target.value;
   }
 });
+
+await isolate();
+start();

@@ -140,33 +140,6 @@ def classifier(address) -> BrainTumorClassifier:
     return BrainTumorClassifier(choose_model(MODELS), device="cpu")
 
 
-def write_dicom(path: Path, grey: np.ndarray, number: int) -> Path:
-    """An axial slice at its height, with a patient's name."""
-    from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
-
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = MRImageStorage
-    meta.MediaStorageSOPInstanceUID = f"1.2.3.{number + 1}"
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    slice_ = FileDataset(str(path), {}, file_meta=meta, preamble=bytes(128))
-    slice_.PatientName = "Doe^Jane"
-    slice_.SOPClassUID, slice_.SOPInstanceUID = MRImageStorage, f"1.2.3.{number + 1}"
-    slice_.SeriesInstanceUID, slice_.Modality = "1.2.3", "MR"
-    slice_.InstanceNumber = 10 - number
-    slice_.Rows, slice_.Columns = grey.shape
-    slice_.PixelSpacing = [0.5, 0.5]
-    slice_.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    slice_.ImagePositionPatient = [0, 0, 5 * number]
-    slice_.SamplesPerPixel, slice_.PhotometricInterpretation = 1, "MONOCHROME2"
-    slice_.BitsAllocated, slice_.BitsStored, slice_.HighBit = 16, 12, 11
-    slice_.PixelRepresentation = 0
-    slice_.RescaleSlope, slice_.RescaleIntercept = 2, -5
-    slice_.PixelData = grey.astype("<u2").tobytes()
-    slice_.save_as(path)
-    return path
-
-
 def explain(classifier: BrainTumorClassifier, picture: Path):
     """Python's answer where, as in the browser, the graph resizes the picture."""
     answers, maps = classifier.explain_pixels([np.asarray(load_image(picture))], [picture.name])
@@ -313,15 +286,20 @@ def test_a_nifti_volume_is_cut_as_in_python(visited, classifier, scans, tmp_path
 
 def test_dicom_is_read_as_in_python(visited, classifier, scans, tmp_path):
     pytest.importorskip("pydicom", reason="needs pydicom")
+    from tests.serve.formats.dicoms import LOUD, volume_of
+
     grey = np.asarray(Image.open(scans[3]).convert("L")).astype(np.uint16) * 7 + 200
-    files = [write_dicom(tmp_path / f"{at}.dcm", grey, at) for at in range(4)]
-    expected = classifier.predict(files[0])
-    answer = visited.file(files[0])
-    assert answer["label"] == expected.label == label_of(scans[3])
-    assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=2e-2)
-    assert "Jane" not in visited.page.content()
-    visited.file(*reversed(files))
-    assert "DICOM series, 4 slices" in visited.said()
+    files = volume_of(grey, tmp_path / "series", 4, RescaleSlope=2, RescaleIntercept=-5)
+    for file in files:
+        expected, answer = classifier.predict(file), visited.file(file)
+        assert answer["label"] == expected.label
+        assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=2e-2)
+    expected, answer = classifier.predict_series(tmp_path / "series"), visited.file(*files)
+    assert answer["classes"] == expected.classes
+    assert answer["tumour"] == pytest.approx(expected.tumour, abs=2e-2)
+    assert answer["suspicious"] == expected.suspicious
+    assert f"DICOM series, {len(expected.slices)} slices" in visited.said()
+    assert not any(word in visited.page.content() for word in LOUD)
 
 
 def test_a_file_that_is_no_picture_is_named_and_clears_the_answer(visited, scans, tmp_path):
@@ -357,6 +335,19 @@ def test_the_last_picture_chosen_is_the_one_answered(visited):
     visited.page.wait_for_timeout(500)
     assert "Tr-no_0745.jpg" in visited.said()
     assert visited.page.get_by_role("radio", name="No map").is_checked()
+
+
+def test_a_scan_chosen_before_the_model_is_there_is_answered_once(browser, address, scans):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_function("() => document.querySelector('#scan-box input').onchange")
+    page.set_input_files(BOX, scans[4])
+    page.wait_for_selector("#answer[data-answer]", timeout=PATIENCE)
+    assert page.inner_text("#status").startswith("1 of 1 file answered")
+    answer = json.loads(page.locator("#answer").get_attribute("data-answer"))
+    assert answer["label"] == label_of(scans[4])
+    context.close()
 
 
 def test_maps_are_drawn_as_in_python(visited, classifier, scans):
