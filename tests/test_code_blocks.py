@@ -67,6 +67,8 @@ NOT_HERE = {
     "python -m train.fit": "needs the data and hours; its options are looked at below",
     "&& pytest": "would run itself",
     "npm install": "needs npm's packages; tests/export/test_embedding.py runs it",
+    "s3://": "needs an object store; tests/serve/archive does it in a folder",
+    "from ray import serve": "needs ray[serve], and does not end by itself",
     "serve/web/build.py": "needs npm's packages; tests/serve/web runs it",
     "Ort::Session": "a part of embed.cpp, which tests/export/test_embedding.py compiles",
 }
