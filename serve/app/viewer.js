@@ -91,7 +91,8 @@ function change(viewer, values) {
 function showSlice(viewer, number) {
   const slices = slicesOf(viewer);
   const at = Math.min(slices.length - 1, Math.max(0, number));
-  const { index, says, scan, heats } = slices[at];
+  const { index, says, scan, caption, heats } = slices[at];
+  viewer.querySelector("figcaption").textContent = caption;
   for (const picture of viewer.querySelectorAll(".scan")) picture.src = scan;
   for (const heat of viewer.querySelectorAll(".heat")) {
     heat.src = heats[heat.dataset.class] ?? "";

@@ -105,20 +105,19 @@ def viewer(one: Answered, series: SeriesPrediction, metrics: dict[str, Any], key
     Raises:
         InvalidImageError: a slice cannot be read any more.
     """
-    framed = False
     labels = list(series.slices[0].probabilities or text.CLASSES)
     slices: list[dict[str, Any]] = []
     small: dict[int, str] = {}
     for part, prediction, cams in slices_of(one):
         image = Image.fromarray(part.pixels)
         scan, seen = framed_scan(image, in_slice(prediction.crop, part), SLICE_SIZE)
-        framed = framed or seen is not None
         known = labels if prediction.label is not None else ()
         slices.append(
             {
                 "index": part.index,
                 "says": _says(prediction),
                 "scan": data_url(scan),
+                "caption": text.FRAMED if seen else text.SCAN,
                 "heats": {
                     label: heat_url(cam, scan.size, seen, HEAT_SIZE)
                     for label, cam in zip(known, cams, strict=False)
@@ -140,9 +139,16 @@ def viewer(one: Answered, series: SeriesPrediction, metrics: dict[str, Any], key
     shown = shown_first(_commonest(series))
     start = slices[first]
     heats = {label: start["heats"].get(label, "") for label in labels}
-    caption = text.FRAMED if framed else text.SCAN
     return viewer_of(
-        key, series.name, start["scan"], heats, shown, text.ENGINES["onnx"], metrics, above, caption
+        key,
+        series.name,
+        start["scan"],
+        heats,
+        shown,
+        text.ENGINES["onnx"],
+        metrics,
+        above,
+        start["caption"],
     )
 
 

@@ -11,6 +11,7 @@ export function viewer(words, { name, slices, tumour, suspicious, classes }, add
     index: one.index,
     says: says(words, one),
     scan: addressOf(one.scan),
+    caption: one.crop ? words.framed : words.scan,
     heats: Object.fromEntries(
       Object.entries(one.heats).map(([label, heat]) => [label, addressOf(heat)]),
     ),
@@ -21,8 +22,7 @@ export function viewer(words, { name, slices, tumour, suspicious, classes }, add
   for (const label of Object.keys(words.classes)) {
     html = html.replaceAll(`{${label}}`, pages[at].heats[label] ?? "");
   }
-  const caption = slices.some((one) => one.crop) ? words.framed : words.scan;
-  html = html.replace("{caption}", caption);
+  html = html.replace("{caption}", pages[at].caption);
   return html.replace("{above}", several ? along(slices, pages, at, suspicious) : "");
 }
 

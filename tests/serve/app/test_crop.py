@@ -8,7 +8,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image, ImageOps
 
-from serve.app.words import CLASSES, CROP, FRAMED
+from serve.app.words import CLASSES, CROP, FRAMED, SCAN
 from serve.crop import find_head
 from serve.looking import TURNED
 from serve.view import INVERTED
@@ -143,6 +143,17 @@ def test_a_sheet_is_shown_panel_by_panel(open_page, film, scans):
     for number, (row, scan) in enumerate(zip(rows[1:-1], scans, strict=True)):
         assert row.startswith(f"film.png[{number}]")
         assert CLASSES[label_of(scan)].removesuffix(" found").lower() in row.lower()
+
+
+def test_only_what_is_cut_out_of_a_stack_has_a_frame(open_page, page_of_a_book, scans, tmp_path):
+    pages = [Image.open(page_of_a_book), Image.open(scans[2]).convert("RGB")]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    page = open_page()
+    page.set_input_files(SCAN_BOX, tmp_path / "stack.tif")
+    slider = page.get_by_role("slider", name="Slice")
+    for key, caption in (("Home", FRAMED), ("End", SCAN), ("Home", FRAMED)):
+        slider.press(key)
+        assert page.locator("#viewer figcaption").first.inner_text() == caption
 
 
 def test_a_scan_on_its_side_and_an_inverted_one_are_said_to_be(open_page, scans, tmp_path):
