@@ -27,7 +27,7 @@ ROOT = MODELS.parent
 README = Path(__file__).with_name("space_readme.md")
 APP = "space_app.py"
 CARD = "README.md"
-LEFT_OUT = ("__pycache__", ".*", "web")  # serve/web is a page of its own, without the app
+LEFT_OUT = ("__pycache__", ".*", "web", "archive")  # the last two are no part of the app
 MAX_BYTES = 100_000_000  # of one file
 
 # Artifacts that must be there, and what makes them.
