@@ -6,7 +6,7 @@ steps, each on a reduced copy: what differs from a bright or textured surround, 
 a straight line parts from the rest (`serve.surround`), and the largest compact part of it that is
 not background (`_head`). A picture that is a plain scan already is left as it is.
 
-web/page/crop.js is its twin, and that of what it imports.
+web/page/crop.js is its twin; those of what it imports lie beside it.
 """
 
 from __future__ import annotations

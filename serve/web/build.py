@@ -29,7 +29,20 @@ APP = WEB.parent / "app"
 RUNTIME, WASM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
 MODEL = "model.onnx"
 SHARED = ("style.css", "answer.css", "viewer.css", "cards.css")  # of the app
-BUNDLED = ("decode", "files", "raster", "nifti", "dicom", "planes", "grey", "space", "view", "crop")
+BUNDLED = (
+    "decode",
+    "files",
+    "raster",
+    "nifti",
+    "dicom",
+    "planes",
+    "grey",
+    "space",
+    "view",
+    "crop",
+    "surround",
+    "boxes",
+)
 LATER = (f"{MODEL}.gz", f"{WASM}.gz", "examples/")  # kept when they are first asked for
 # Errors are said, and nothing else; npm asks its registry for packages and reports nothing to it.
 INSTALL = ("install", "--loglevel=error", "--no-audit", "--no-fund", "--no-update-notifier")
