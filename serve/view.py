@@ -36,9 +36,7 @@ def view_of(part: Slice, size: int, crop: bool = True) -> View:
         size: pixels, a side of what the model takes.
         crop: whether what lies around the scan is cut off.
     """
-    inverted, found = _inverted(part.pixels, crop)
-    if crop and not inverted:
-        found = find_head(part.pixels)
+    inverted, found = _scan_in(part.pixels, crop)
     seen = part.pixels if found is None else apply(part.pixels, found)
     image = Image.fromarray(seen).resize((size, size), Image.Resampling.BILINEAR)
     if found is None and part.box is not None:
@@ -48,16 +46,23 @@ def view_of(part: Slice, size: int, crop: bool = True) -> View:
     return View(np.asarray(image), part.name, part.index, placed, warnings)
 
 
-def _inverted(pixels: np.ndarray, crop: bool) -> tuple[bool, Crop | None]:
-    """Whether a scan looks inverted, and then what is cut out, as of the scan itself. A scan on
-    a bright page does not."""
+def _scan_in(pixels: np.ndarray, crop: bool) -> tuple[bool, Crop | None]:
+    """Whether a scan looks inverted, and what is cut out, of an inverted one as of the scan itself.
+    A scan on a bright page, or in a viewer with bright bars, does not look so."""
     if not looks_inverted(pixels):
-        return False, None
-    found = find_head(255 - pixels) if crop else None
-    if found is None:
+        return False, find_head(pixels) if crop else None
+    negative = find_head(255 - pixels) if crop else None
+    if negative is None:
         return True, None
-    down, across = slice(found.y, found.y + found.height), slice(found.x, found.x + found.width)
-    return looks_inverted(pixels[down, across]), found
+    found = find_head(pixels)
+    inverted = looks_inverted(_inside(pixels, negative))
+    if found and (negative.width, negative.height) == (pixels.shape[1], pixels.shape[0]):
+        inverted = inverted and looks_inverted(_inside(pixels, found))
+    return inverted, negative if inverted else found
+
+
+def _inside(pixels: np.ndarray, crop: Crop) -> np.ndarray:
+    return pixels[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
 
 
 def in_picture(crop: Crop, part: Slice) -> Crop:

@@ -8,19 +8,31 @@ const [SUSPECT, MUCH] = [1.8, 0.85];
 
 /** {rgb, width, height, crop, inverted}; `crop` is the part that was cut out, null for all. */
 export function viewOf(picture, cropped) {
-  const { rgb, width, height } = picture;
-  const { inverted, found } = invertedIn(picture, cropped);
-  const crop = cropped && !inverted ? findHead(rgb, width, height) : found;
+  const { rgb, width } = picture;
+  const { inverted, crop } = scanIn(picture, cropped);
   return { ...(crop ? applyCrop(rgb, width, crop) : picture), crop, inverted };
 }
 
-/** Whether a scan looks inverted, and then what is cut out. A scan on a bright page does not. */
-function invertedIn({ rgb, width, height }, cropped) {
-  if (!looksInverted(rgb, width, height)) return { inverted: false, found: null };
-  const found = cropped ? findHead(rgb.map((level) => 255 - level), width, height) : null;
-  if (!found) return { inverted: true, found };
-  const inside = applyCrop(rgb, width, { ...found, padding: [0, 0, 0, 0] });
-  return { inverted: looksInverted(inside.rgb, inside.width, inside.height), found };
+/**
+ * Whether a scan looks inverted, and what is cut out, of an inverted one as of the scan itself.
+ * A scan on a bright page, or in a viewer with bright bars, does not look so.
+ */
+function scanIn({ rgb, width, height }, cropped) {
+  const head = (levels) => (cropped ? findHead(levels, width, height) : null);
+  if (!looksInverted(rgb, width, height)) return { inverted: false, crop: head(rgb) };
+  const negative = head(rgb.map((level) => 255 - level));
+  if (!negative) return { inverted: true, crop: null };
+  const crop = head(rgb);
+  let inverted = invertedInside(rgb, width, negative);
+  if (crop && negative.width === width && negative.height === height) {
+    inverted = inverted && invertedInside(rgb, width, crop);
+  }
+  return { inverted, crop: inverted ? negative : crop };
+}
+
+function invertedInside(rgb, width, crop) {
+  const inside = applyCrop(rgb, width, { ...crop, padding: [0, 0, 0, 0] });
+  return looksInverted(inside.rgb, inside.width, inside.height);
 }
 
 /** Whether a score is so unlike the training scans that the turned views are worth a look. */
