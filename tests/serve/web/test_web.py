@@ -3,147 +3,38 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 import json
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from serve import BrainTumorClassifier
 from serve.app.words import CLASSES, CROP_ONE, FRAMED, NO_MRI, NO_MRI_CAUSES, heading
 from serve.app.words import class_noun as noun
-from serve.artifacts import EXAMPLES, INT8_NAME, MODELS, ONNX_NAME
-from serve.command import UserError
-from serve.formats.raster import load_image
-from serve.names import INTENDED_USE
 from serve.overlay import INFERNO, heat_layer
-from serve.web.build import choose_model
-from tests.conftest import ROOT, label_of, run
-from tests.serve.app.test_accessibility import found
+from tests.conftest import ROOT, label_of
 from tests.serve.crop_pictures import bordered
+from tests.serve.web.visits import (
+    BOX,
+    DATA_URL,
+    PATIENCE,
+    SITE,
+    explain,
+)
+from tests.serve.web.visits import address as address
+from tests.serve.web.visits import classifier as classifier
+from tests.serve.web.visits import scans as scans
+from tests.serve.web.visits import visited as visited
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-
-WEB = ROOT / "serve" / "web"
-SITE = WEB / "site"
-PATIENCE = 120_000  # milliseconds
-BOX = "#scan-box input[type=file]"
-DATA_URL = """picture => {
-  const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width: picture.naturalWidth, height: picture.naturalHeight });
-  canvas.getContext("2d").drawImage(picture, 0, 0);
-  return canvas.toDataURL();
-}"""
 pytestmark = [
     pytest.mark.network,
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js and npm"),
 ]
-
-
-@pytest.fixture(scope="session")
-def scans() -> list[Path]:
-    """The page's own examples."""
-    return sorted(EXAMPLES.iterdir())
-
-
-@dataclass
-class Visit:
-    """A loaded page, and what the browser did for it."""
-
-    page: sync_api.Page
-    address: str
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def answer(self, choose: Callable[[], None]) -> dict:
-        """What the page answers to a picture; it must ask nobody else, and tell nobody."""
-        self.requests.clear()
-        self.page.evaluate("delete document.getElementById('answer').dataset.answer")
-        choose()
-        self.page.wait_for_selector("#answer[data-answer]", timeout=PATIENCE)
-        assert all(request.startswith((self.address, "blob:")) for request in self.requests)
-        assert self.complaints == []
-        return json.loads(self.page.locator("#answer").get_attribute("data-answer"))
-
-    def example(self, name: str) -> dict:
-        return self.answer(self.page.locator(f"[data-name='{name}']").click)
-
-    def file(self, *paths: Path) -> dict:
-        return self.answer(lambda: self.page.set_input_files(BOX, paths))
-
-    def said(self) -> str:
-        return self.page.locator("#answer").inner_text()
-
-
-@contextmanager
-def served(*command: str | Path) -> Iterator[str]:
-    """The address that a server prints."""
-    server = subprocess.Popen(
-        [sys.executable, "-u", *map(str, command)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        yield re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline()).group()
-    finally:
-        server.terminate()
-        server.wait()
-        server.stdout.close()
-
-
-def note(said: str, complaints: list[str]) -> None:
-    if "blocked by Playwright" not in said:
-        complaints.append(said)
-
-
-def visit(browser: sync_api.Browser, address: str, **settings) -> Visit:
-    context = browser.new_context(**settings)
-    result = Visit(context.new_page(), re.match(r"\w+://[^/]+/", address)[0])
-    context.on("request", lambda request: result.requests.append(request.url))
-    result.page.on("console", lambda message: note(message.text, result.complaints))
-    result.page.on("pageerror", lambda error: result.complaints.append(str(error)))
-    result.page.goto(address)
-    result.page.wait_for_selector("body[data-ready]", timeout=PATIENCE)
-    return result
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    done = run("serve/web/build.py")
-    assert done.returncode == 0, done.stderr
-    with served(WEB / "server.py", "--port", "0") as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def visited(browser, address) -> Visit:
-    result = visit(browser, address)
-    assert all(request.startswith(address) for request in result.requests)
-    assert f"{address}model.onnx.gz" in result.requests
-    return result
-
-
-@pytest.fixture(scope="module")
-def classifier(address) -> BrainTumorClassifier:
-    return BrainTumorClassifier(choose_model(MODELS), device="cpu")
-
-
-def explain(classifier: BrainTumorClassifier, picture: Path):
-    """Python's answer where, as in the browser, the graph resizes the picture."""
-    answers, maps = classifier.explain_pixels([np.asarray(load_image(picture))], [picture.name])
-    return answers[0], dict(zip(classifier.labels, maps[0], strict=True))
 
 
 def test_examples_are_answered_as_in_python(visited, classifier, scans):
@@ -371,131 +262,3 @@ def test_maps_are_drawn_as_in_python(visited, classifier, scans):
     assert INFERNO.split() == re.findall(
         r"\b[0-9a-f]{6}\b", (SITE / "heat.js").read_text(encoding="utf-8")
     )
-
-
-def test_the_page_stays_alive_while_the_model_runs(visited):
-    visited.page.evaluate("ticks = 0; ticking = setInterval(() => ticks++, 20)")
-    visited.page.evaluate("ticks = 0")
-    visited.example("Tr-me_0314.jpg")
-    assert visited.page.evaluate("clearInterval(ticking); ticks") >= 5
-
-
-def test_several_files_become_cards_with_a_report(visited, scans, tmp_path):
-    (tmp_path / "words.jpg").write_text("these are words", encoding="utf-8")
-    visited.page.set_input_files(BOX, [scans[0], scans[5], tmp_path / "words.jpg"])
-    visited.page.get_by_text("2 of 3 files answered").wait_for(timeout=PATIENCE)
-    cards = visited.page.locator(".cards > li")
-    assert [scans[0].name in cards.nth(0).inner_text(), cards.count()] == [True, 3]
-    visited.page.get_by_role("radio", name="Not read (1)").check()
-    assert visited.page.locator(".cards > li:visible").count() == 1
-    visited.page.get_by_role("radio", name="All (3)").check()
-    cards.nth(1).get_by_role("button").click()
-    visited.page.locator("#viewer").wait_for()
-    assert scans[5].name in visited.said()
-    for button, count in (("#answers .report", 3), ("#viewer .report", 1)):
-        with visited.page.expect_download() as download:
-            visited.page.locator(button).click()
-        report = download.value.path().read_text("utf-8")
-        assert report.count('<section class="card') == count
-        assert INTENDED_USE in html.unescape(report)
-        assert "data:image/jpeg" in report
-
-
-def test_what_the_page_says_of_itself(visited, classifier):
-    assert INTENDED_USE in visited.page.locator(".disclaimer").first.inner_text()
-    assert "your scan never leaves this machine" in visited.page.locator("main").inner_text()
-    about = visited.page.locator("#about").inner_text()
-    for name in ("model_version", "precision", "license"):
-        assert classifier.metadata[name] in about
-    assert classifier.metadata["source_sha256"][:12] in about
-
-
-def test_on_a_host_that_sets_no_headers_it_is_isolated_all_the_same(browser, address, scans):
-    """The service worker sets them; the browser itself keeps the page from asking other sites."""
-    command = ("-m", "http.server", "--bind", "127.0.0.1", "--directory", SITE, "0")
-    with served(*command) as elsewhere:
-        there = visit(browser, elsewhere)
-        assert there.page.evaluate("crossOriginIsolated")
-        assert there.example(scans[4].name)["label"] == label_of(scans[4])
-        fetch = "url => fetch(url, { mode: 'no-cors' }).then(() => 'sent', () => 'refused')"
-        assert there.page.evaluate(fetch, elsewhere) == "sent"
-        assert there.page.evaluate(fetch, address) == "refused"
-        there.page.context.close()
-
-
-def test_without_a_service_worker_it_runs_on_one_thread(browser, address, scans):
-    command = ("-m", "http.server", "--bind", "127.0.0.1", "--directory", SITE, "0")
-    with served(*command) as elsewhere:
-        there = visit(browser, elsewhere, service_workers="block")
-        assert "on 1 thread of this machine" in there.page.locator("#about").inner_text()
-        assert there.example(scans[4].name)["label"] == label_of(scans[4])
-        there.page.context.close()
-
-
-def test_after_the_first_visit_it_works_without_a_network(browser, address, scans):
-    first = visit(browser, address)
-    first.page.context.set_offline(True)
-    first.page.reload()
-    first.page.wait_for_selector("body[data-ready]", timeout=PATIENCE)
-    assert first.file(scans[4])["label"] == label_of(scans[4])
-    first.page.context.close()
-
-
-def test_the_first_visit_takes_less_than_20_mb(address):
-    assert sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file()) < 20e6
-
-
-def test_isolation_gives_threads(visited):
-    assert visited.page.evaluate("crossOriginIsolated")
-    cores = visited.page.evaluate("Math.min(navigator.hardwareConcurrency, 8)")
-    assert f"on {cores} thread" in visited.page.locator("#about").inner_text()
-
-
-def test_where_threads_fail_one_does_it(browser, address, scans):
-    context = browser.new_context(service_workers="block")
-    page = context.new_page()
-    page.route(
-        re.compile(r"worker\.js\?threads=0"),
-        lambda route: route.fulfill(
-            body="postMessage({ failed: 'no threads' })",
-            content_type="text/javascript",
-            headers={"Cross-Origin-Embedder-Policy": "require-corp"},
-        ),
-    )
-    page.goto(address)
-    page.wait_for_selector("body[data-ready]", timeout=PATIENCE)
-    assert "on 1 thread of this machine" in page.locator("#about").inner_text()
-    context.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_phone_width_colour_scheme_and_axe(browser, address, scans, scheme):
-    phone = visit(browser, address, viewport={"width": 360, "height": 740}, color_scheme=scheme)
-    for choose in (lambda: phone.example(scans[0].name), lambda: phone.file(scans[1])):
-        choose()
-        assert phone.page.evaluate("document.documentElement.scrollWidth") == 360
-        assert found(phone.page) == []
-    colour = phone.page.evaluate("getComputedStyle(document.body).backgroundColor")
-    brightness = sum(map(int, re.findall(r"\d+", colour))) / 3
-    assert (brightness > 128) == (scheme == "light")
-    phone.page.context.close()
-
-
-def test_int8_is_preferred(tmp_path):
-    with pytest.raises(UserError, match="neither"):
-        choose_model(tmp_path)
-    for name in (ONNX_NAME, INT8_NAME):
-        (tmp_path / name).touch()
-        assert choose_model(tmp_path).name == name
-
-
-def test_mistakes_are_one_line(address):
-    port = address.split(":")[-1].strip("/")
-    for done, message in (
-        (run("serve/web/server.py", "--port", port), f"cannot listen on port {port}"),
-        (run("serve/web/build.py", env={"PATH": ""}), "npm is not installed"),
-    ):
-        assert done.returncode == 1
-        assert done.stderr.startswith("error: ")
-        assert message in done.stderr
-        assert len(done.stderr.splitlines()) == 1
