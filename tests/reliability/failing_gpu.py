@@ -11,10 +11,11 @@ from serve import providers, session
 from serve.providers import CPU, CUDA
 
 OPEN = session._open
+REASON = "CUDA failure 700: an illegal memory access was encountered"
 
 
 class Failing:
-    """Stands for a session on the GPU: the CPU's, that answers so often and never again."""
+    """Stands for a session on a GPU: the CPU's, that answers `good` times and never again."""
 
     def __init__(self, path: Path, good: int) -> None:
         self._cpu = OPEN(path, CPU, 1)
@@ -29,7 +30,7 @@ class Failing:
     def run(self, *arguments):
         self._good -= 1
         if self._good < 0:
-            raise RuntimeError("CUDA failure 700: an illegal memory access was encountered")
+            raise RuntimeError(REASON)
         return self._cpu.run(*arguments)
 
 

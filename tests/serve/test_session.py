@@ -12,8 +12,7 @@ import pytest
 from serve import BrainTumorClassifier, ModelError, providers, session
 from serve.artifacts import INT8_NAME, ONNX_NAME
 from serve.providers import CPU, CUDA, DeviceError
-
-REASON = "CUDA failure 700: an illegal memory access was encountered"
+from tests.reliability.failing_gpu import REASON, Failing
 
 
 @pytest.fixture(autouse=True)
@@ -30,36 +29,14 @@ def promising(monkeypatch):
     monkeypatch.setattr(providers, "_cuda_problem", lambda: None)
 
 
-class Failing:
-    """Stands for a session on a GPU that answers `good` times and then never again."""
-
-    def __init__(self, good: int) -> None:
-        self._cpu = session.ort.InferenceSession(session.MODEL, providers=[CPU])
-        self._good = good
-
-    def get_providers(self) -> list[str]:
-        return [CUDA, CPU]
-
-    def __getattr__(self, name: str):
-        return getattr(self._cpu, name)
-
-    def run(self, *arguments):
-        self._good -= 1
-        if self._good < 0:
-            raise RuntimeError(REASON)
-        return self._cpu.run(*arguments)
-
-
 @pytest.fixture
 def failing(promising, monkeypatch):
     """A GPU that comes up and fails in mid-run, from its second batch on."""
     opened = session._open
 
     def open_failing(path, provider, threads):
-        session.MODEL = path
-        return Failing(1) if provider == CUDA else opened(path, provider, threads)
+        return Failing(path, 1) if provider == CUDA else opened(path, provider, threads)
 
-    monkeypatch.setattr(session, "MODEL", None, raising=False)
     monkeypatch.setattr(session, "_open", open_failing)
 
 
