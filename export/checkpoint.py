@@ -8,9 +8,9 @@ import keras
 
 from serve.command import UserError, one_line
 from serve.keras_file import problem_of
-from serve.names import INPUT_SIZE, LABELS
+from serve.names import FROZEN_POOL, INPUT_SIZE, LABELS
 
-LAYERS = ("block4_pool", "block5_conv3", "block5_pool", "hidden", "logits")  # that are asked for
+LAYERS = (FROZEN_POOL, "block5_conv3", "block5_pool", "hidden", "logits")  # that are asked for
 
 
 def load_checkpoint(path: Path) -> keras.Model:

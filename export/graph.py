@@ -29,8 +29,8 @@ def convert_network(model: keras.Model) -> onnx.ModelProto:
     - `logits`, float32 (N, 4)
     - `hidden`, float32 (N, 128), and `convolved`, float32 (N, 512, 14, 14): the hidden layer
       and block5_conv3, from which Grad-CAM is made
-    - `pooled`, float32 (N, 1024): log(1 + mean) and log(1 + standard deviation) of each channel
-      of block4_pool, from which the out-of-distribution score is made
+    - `pooled`, float32 (N, 512): log(1 + mean) and log(1 + standard deviation) of each channel
+      of block3_pool, from which the out-of-distribution score is made
 
     tf2onnx cannot take a Keras model that was loaded from a file, so a function is traced.
     """

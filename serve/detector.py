@@ -20,12 +20,12 @@ class Detector:
     adversarial attacks", NeurIPS 2018. The arrays are rounded to what float16 can represent.
     """
 
-    means: np.ndarray  # float32 (classes, 1024)
-    whitening: np.ndarray  # float32 (1024, 1024), lower triangular
+    means: np.ndarray  # float32 (classes, 512)
+    whitening: np.ndarray  # float32 (512, 512), lower triangular
     threshold: float
 
     def score(self, pooled: np.ndarray) -> np.ndarray:
-        """How unlike the training scans, float32 (N,), of pooled features (N, 1024)."""
+        """How unlike the training scans, float32 (N,), of pooled features (N, 512)."""
         distances = [(((pooled - mean) @ self.whitening) ** 2).mean(axis=1) for mean in self.means]
         return np.min(distances, axis=0)
 
@@ -44,10 +44,10 @@ def pool(features: np.ndarray) -> np.ndarray:
     """Each channel's mean and standard deviation over the picture, as log(1 + x).
 
     Args:
-        features: block4_pool, (N, 14, 14, 512).
+        features: block3_pool, (N, 28, 28, 256).
 
     Returns:
-        float32 (N, 1024).
+        float32 (N, 512).
     """
     features = features.astype(np.float32)
     moments = features.mean(axis=(1, 2)), features.std(axis=(1, 2))

@@ -11,7 +11,7 @@ MAP_CELLS = 14  # a side of a Grad-CAM map
 CELL = INPUT_SIZE // MAP_CELLS  # pixels, a side of a map's cell
 
 # Layers of the checkpoint.
-FROZEN_POOL = "block4_pool"  # what the out-of-distribution score is computed from
+FROZEN_POOL = "block3_pool"  # what the out-of-distribution score is computed from
 LAST_CONVOLUTION = "block5_conv3"  # where Grad-CAM looks
 LAST_POOL = "block5_pool"
 HEAD = ("flatten", "dropout_flat", "hidden", "dropout_hidden", "logits")

@@ -144,7 +144,8 @@ def _tested(
         return published_checkpoint(args.output, scans, args.cache)
     train = _trainer(args, scans, slices, collected)
     if args.protocol == "patient":
-        folds = folds_of(scans, collected, _is_broad(args))
+        trained = collected.without(read_recipe(args).left_out)
+        folds = folds_of(scans, trained, _is_broad(args))
         return together(cross_validation(folds if args.fold is None else [folds[args.fold]], train))
     parts = PARTS if args.protocol == "kaggle" else reversed(PARTS)
     sides = ([scan for scan in scans if scan.part == part] for part in parts)

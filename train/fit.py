@@ -128,7 +128,7 @@ def _sides(
 ) -> Sides:
     """Of a folder a training and a validation side; of a fold what it is tested on as well."""
     if args.train_on == "patient":
-        return published_sides(scans, collected, isinstance(recipe, BroadRecipe))
+        return published_sides(scans, collected, isinstance(recipe, BroadRecipe), recipe.left_out)
     own = [scan for scan in scans if scan.part == args.train_on]
     print(f"{args.train_on}: {class_counts(own)}")
     return Sides(*split(own, persons, recipe.validation, args.seed), tested=[], labels=[])

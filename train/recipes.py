@@ -21,6 +21,7 @@ class Network:
 class BareRecipe:
     """The bare recipe: everything about its training but data and seed (train/learning/bare.py)."""
 
+    left_out: ClassVar[tuple[str, ...]] = ()
     shown_tumours: ClassVar[bool] = False  # neither outlines nor tumours of unknown type
 
     learning_rate: float = 1e-4  # of Adam
@@ -93,6 +94,7 @@ class WideDistortion(Distortion):
 class RobustRecipe:
     """The recipe that is shown where the tumour is (train/learning/robust.py)."""
 
+    left_out: ClassVar[tuple[str, ...]] = ()
     shown_tumours: ClassVar[bool] = True  # by outlines; also those of unknown type
 
     learning_rate: float = 2e-4  # of Adam at the start, falling to zero along a cosine
@@ -128,19 +130,20 @@ class BroadRecipe(RobustRecipe):
     """The robust recipe for scans of several hospitals, drawn so that neither hospital nor
     sequence tells the class. Its number of epochs is fixed: none of them is chosen."""
 
-    network: Network = Network(trained_blocks=("block3", "block4", "block5"))
+    network: Network = Network(trained_blocks=("block4", "block5"))
     learning_rate: float = 1e-4
     batch_size: int = 64
     epochs: int | None = 4
-    draws: int = 10_000  # of scans, an epoch
+    draws: int = 20_000  # of scans, an epoch
     soup: int = 2  # trainings whose weights are averaged
     dataset: float = 0.5  # share of the draws that are of the dataset itself
-    tumour_free: float = 1 / 3  # share of a collection's draws, where it has both kinds
+    tumour_free: float = 0.45  # share of a collection's draws, where it has both kinds
     views: int = 5
-    plain: float = 0.5
+    plain: float = 0.8
     healed: float = 0.35
     retoned: float = 0.3  # how often an outlined tumour gets other grey levels
     distortion: Distortion = WideDistortion()
+    left_out: tuple[str, ...] = ()  # collections that are not trained on
 
     def for_images(self, images: int) -> BroadRecipe:
         return self
@@ -162,15 +165,20 @@ RECIPES: dict[str, Recipe] = {
     "robust": RobustRecipe(),
     "deep": DEEP,
     "broad": BroadRecipe(),
+    "open": BroadRecipe(left_out=("feltrin44",)),  # whose terms are non-commercial
 }
-DEFAULT_RECIPE = "robust"
+DEFAULT_RECIPE = "broad"
 
 
 def describe_recipe(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as the keys of cached trainings hold it: flat, in an order that must not change."""
+    """A recipe as the keys of cached trainings hold it: flat, in an order that must not change.
+
+    What is left out is not in it: the training side is in the key.
+    """
     described: dict[str, Any] = {"trained_blocks": recipe.network.trained_blocks}
     for name, value in dataclasses.asdict(recipe).items():
-        described |= value if name == "network" else {name: value}
+        if name != "left_out":
+            described |= value if name == "network" else {name: value}
     return described
 
 

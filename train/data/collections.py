@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +50,16 @@ class Collected:
             self.outlines | other.outlines,
             self.copied | other.copied,
         )
+
+    def without(self, names: Collection[str]) -> Collected:
+        """All but the collections of these names."""
+        scans = [scan for scan in self.scans if collection_of(scan) not in names]
+        kept = {scan.name for scan in scans}
+        placed, outlines = (
+            {name: value for name, value in known.items() if name in kept}
+            for known in (self.placed, self.outlines)
+        )
+        return Collected(scans, placed, outlines, frozenset() if BR35H in names else self.copied)
 
 
 def place_all(collected: Collected) -> dict[str, Placed]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from train.data.collections import BR35H, Collected, collection_of, place_all
 from train.data.dataset import Scan
@@ -34,12 +34,14 @@ def folds_of(scans: Sequence[Scan], collected: Collected, broad: bool) -> list[S
     return patient_sides(scans, collected.scans, place_all(collected), validated=False)
 
 
-def published_sides(scans: Sequence[Scan], collected: Collected, broad: bool) -> Sides:
+def published_sides(
+    scans: Sequence[Scan], collected: Collected, broad: bool, left_out: Collection[str] = ()
+) -> Sides:
     """Those of the published file: the first fold, other hospitals' scans among the tested ones.
 
-    Arguments as for `folds_of`.
+    Arguments as for `folds_of`, and the collections that are tested and not trained on.
     """
-    sides = folds_of(scans, collected, broad)[FOLD]
+    sides = folds_of(scans, collected.without(left_out), broad)[FOLD]
     others = [scan for scan in collected.scans if collected.placed[scan.name].fold == FOLD]
     return dataclasses.replace(
         sides,

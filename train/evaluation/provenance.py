@@ -16,7 +16,7 @@ from train.recipes import Recipe, describe_recipe
 def of_recipe(recipe: Recipe, seed: int) -> dict[str, str]:
     """`of` what a recipe reaches with a seed, as the code carries it out today."""
     versions = {"pictures": pictures.VERSION, "learning": learning.VERSION}
-    text = json.dumps([describe_recipe(recipe), seed, versions])
+    text = json.dumps([describe_recipe(recipe), seed, versions, *recipe.left_out])
     return {RECIPE: hashlib.sha256(text.encode()).hexdigest()}
 
 

@@ -1,6 +1,6 @@
 """The out-of-distribution score is fitted to scans, and tested on scans and on other pictures.
 
-The squared Mahalanobis distance of a picture's pooled block4_pool features from the nearest class
+The squared Mahalanobis distance of a picture's pooled block3_pool features from the nearest class
 mean, with one covariance for all classes, per dimension (serve/detector.py). Lee et al., "A simple
 unified framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018.
 Pooled are each channel's mean and standard deviation over the picture, as log(1 + x): the
@@ -32,9 +32,9 @@ def fit_detector(pooled: np.ndarray, cells: np.ndarray, held_out: Sequence[np.nd
     """Fit means and covariance, then set the threshold on `held_out`.
 
     Args:
-        pooled: float32 (N, 1024), of training scans.
+        pooled: float32 (N, 512), of training scans.
         cells: (N,), what the scans of one mean share: collection and class.
-        held_out: float32 (M, 1024), of scans of other patients, of each collection.
+        held_out: float32 (M, 512), of scans of other patients, of each collection.
     """
     names, cell = np.unique(cells, return_inverse=True)
     means = np.stack([pooled[cell == number].mean(axis=0) for number in range(len(names))])
@@ -79,7 +79,7 @@ def refusal(
     """What the threshold does to test scans and to other pictures.
 
     Args:
-        scans: pooled features (N, 1024) of test scans by collection.
+        scans: pooled features (N, 512) of test scans by collection.
         others: the same of other pictures by kind.
     """
     scores = {name: detector.score(pooled) for name, pooled in (scans | others).items()}

@@ -1,6 +1,6 @@
 """The pictures that a training draws and what they should be answered, kept on disk.
 
-For networks that are trained from before block4 on: features of the frozen layers would take more
+For networks that are trained from before block5 on: features of the frozen layers would take more
 room than the pictures do.
 """
 

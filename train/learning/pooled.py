@@ -1,4 +1,4 @@
-"""Pooled block4_pool features of pictures, computed once and kept on disk.
+"""Pooled block3_pool features of pictures, computed once and kept on disk.
 
 They are what the score of what is no brain MRI looks at (serve/detector.py).
 """
@@ -16,11 +16,11 @@ from serve.detector import pool
 from train.data.dataset import Scan
 from train.learning.features import BATCH, Pictures, weights_digest
 from train.learning.rows import RowCache, batches
-from train.network.vgg16 import CHANNELS, until_block4
+from train.network.vgg16 import until_frozen_pool
 
 
 class PooledCache(RowCache):
-    """Pooled features of every view asked for, float32 (1024,).
+    """Pooled features of every view asked for, float32 (512,).
 
     Args:
         folder: where caches lie; this one takes a subfolder named by the network's weights.
@@ -29,12 +29,12 @@ class PooledCache(RowCache):
     """
 
     def __init__(self, folder: Path, model: keras.Model, pictures: Pictures) -> None:
-        self._network, self._pictures = until_block4(model), pictures
+        self._network, self._pictures = until_frozen_pool(model), pictures
         key = {"weights": weights_digest(self._network)}
-        super().__init__(folder, "pooled", key, (2 * CHANNELS,), np.dtype(np.float32))
+        super().__init__(folder, "pooled", key, (2 * self._network.output_shape[-1],), np.dtype(np.float32))
 
     def of(self, scans: Sequence[Scan], views: int = 1) -> np.ndarray:
-        """Those of each view of each scan, float32 (scans * views, 1024)."""
+        """Those of each view of each scan, float32 (scans * views, 512)."""
         found = self.rows_of(scans, views).ravel()
         return self.rows()[found]
 

@@ -14,10 +14,10 @@ from keras import layers
 from serve.artifacts import replacing
 from serve.command import UserError, one_line
 from serve.keras_file import problem_of
-from serve.names import HEAD, INPUT_SIZE, LABELS
+from serve.names import FROZEN_POOL, HEAD, INPUT_SIZE, LABELS
 from train.recipes import Network
 
-MODEL_VERSION = "0.3.0"
+MODEL_VERSION = "1.0.0"
 CHANNELS = 512  # of block5_conv3
 WEIGHTS_HELP = (
     "Keras downloads them from the internet, "
@@ -72,16 +72,16 @@ def frozen_prefix(model: keras.Model) -> keras.Model:
     return _beginning([layer for layer in convolutions(model) if not layer.trainable])
 
 
-def until_block4(model: keras.Model) -> keras.Model:
-    """RGB 0 to 255, float32 (N, 224, 224, 3) -> block4_pool, float32 (N, 14, 14, 512)."""
+def until_frozen_pool(model: keras.Model) -> keras.Model:
+    """RGB 0 to 255, float32 (N, 224, 224, 3) -> block3_pool, float32 (N, 28, 28, 256)."""
     layers_ = convolutions(model)
-    return _beginning([layer for layer in layers_ if not layer.name.startswith("block5")])
+    return _beginning(layers_[: 1 + [layer.name for layer in layers_].index(FROZEN_POOL)])
 
 
 def sees_pictures(model: keras.Model) -> bool:
-    """Whether anything before block4 is trained: such a network is trained on pictures, not on
+    """Whether anything before block5 is trained: such a network is trained on pictures, not on
     features of its frozen layers, which would take more room."""
-    return any(layer.trainable for layer in convolutions(model) if layer.name < "block4")
+    return any(layer.trainable for layer in convolutions(model) if layer.name < "block5")
 
 
 def trainable_suffix(model: keras.Model) -> keras.Model:
