@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import onnx
@@ -18,8 +19,15 @@ from serve.track_record import PATIENTS, TrackRecord, bins_of
 QUOTED = ("model", "calibration.temperature", "ood", "protocols.published")
 
 
-def describe(checkpoint: Path, ood_threshold: float) -> dict[str, str]:
+def describe(
+    checkpoint: Path, ood_threshold: float, ood_warning: float = math.inf
+) -> dict[str, str]:
     """The metadata properties for a checkpoint, its figures from the metrics.json beside it.
+
+    Args:
+        checkpoint: the .keras file.
+        ood_threshold: see `serve.detector.Detector`.
+        ood_warning: the same; an infinite one is not written.
 
     Raises:
         UserError: figures that they quote are of another checkpoint.
@@ -37,6 +45,7 @@ def describe(checkpoint: Path, ood_threshold: float) -> dict[str, str]:
         "input_size": str(INPUT_SIZE),
         "temperature": str(temperature),
         "ood_threshold": str(ood_threshold),
+        **({"ood_warning": str(ood_warning)} if math.isfinite(ood_warning) else {}),
         "track_record": (
             track_record(checkpoint.parent) if "published" in figures else TrackRecord()
         ).to_json(),

@@ -57,7 +57,7 @@ def export(checkpoint: Path, output: Path, images: Sequence[Path]) -> None:
     model = load_checkpoint(checkpoint)
     try:
         detector = read_detector(checkpoint.parent / OOD_NAME)
-        metadata = describe(checkpoint, detector.threshold)
+        metadata = describe(checkpoint, detector.threshold, detector.warning)
         onnx_model = build_graph(model, float(metadata["temperature"]), detector, metadata)
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: not there (python -m train.ood makes it)") from error

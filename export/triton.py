@@ -29,7 +29,8 @@ LABELLED = "probabilities"
 LARGEST_BATCH = 32
 PREFERRED = (8, LARGEST_BATCH)
 WAITING = 2000  # microseconds that a picture waits for others
-TOLD = ("ood_threshold", "model_version", "source_sha256", "intended_use")  # of the metadata
+# Of the metadata, where they are there.
+TOLD = ("ood_threshold", "ood_warning", "model_version", "source_sha256", "intended_use")
 ON_CPU = "instance_group [ { kind: KIND_CPU } ]\n"  # where int8 is the faster
 
 
@@ -42,6 +43,7 @@ def configuration(name: str, model: onnx.ModelProto) -> str:
     parameters = "".join(
         f'parameters {{ key: "{key}" value: {{ string_value: "{metadata[key]}" }} }}\n'
         for key in TOLD
+        if key in metadata
     )
     return (
         f'name: "{name}"\n'

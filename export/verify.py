@@ -78,7 +78,8 @@ def check_contract(models: Path) -> Iterator[str]:
 
 def check_metadata(models: Path) -> Iterator[str]:
     """their metadata say what metrics.json says"""
-    expected = describe(models / KERAS_NAME, read_detector(models / OOD_NAME).threshold)
+    detector = read_detector(models / OOD_NAME)
+    expected = describe(models / KERAS_NAME, detector.threshold, detector.warning)
     int8 = {
         "precision": "int8",
         "track_record": read_metrics(models)["export"]["int8"]["track_record"],

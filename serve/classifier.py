@@ -25,6 +25,7 @@ from .series import SeriesPrediction, SeriesSource, answer_series, one_series
 from .session import Session, warn
 from .sheet import find_panels, unfolded
 from .turned import looks_turned, may_be_turned, turned_views
+from .unfamiliar import unfamiliar
 
 NAMED_MODELS = {"fp32": ONNX_NAME, "int8": INT8_NAME}
 BATCH = 8
@@ -92,6 +93,7 @@ class BrainTumorClassifier:
         self.input_size = contract.input_size
         self.temperature = contract.temperature
         self.ood_threshold = contract.ood_threshold
+        self.ood_warning = contract.ood_warning
         self.track_record = contract.track_record
         self.metadata = contract.metadata
 
@@ -290,17 +292,19 @@ class BrainTumorClassifier:
     ) -> Prediction:
         best = max(range(len(row)), key=row.__getitem__)
         brain_mri = score <= self.ood_threshold
+        unlike = brain_mri and score > self.ood_warning
         return Prediction(
             path=name,
             label=self.labels[best] if brain_mri else None,
             confidence=row[best] if brain_mri else None,
             probabilities=dict(zip(self.labels, row, strict=True)) if brain_mri else None,
             brain_mri=brain_mri,
-            unsure=brain_mri and self.track_record.unsure(row[best]),
+            unsure=brain_mri and self.track_record.unsure(row[best], elsewhere=unlike),
             ood_score=score,
             model=self.model,
             provider=self.provider,
             milliseconds=milliseconds,
+            warnings=(unfamiliar(row[best], self.track_record),) if unlike else (),
         )
 
 

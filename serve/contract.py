@@ -44,6 +44,7 @@ class Contract:
     input_size: int  # pixels, a side of what pictures are decoded to
     temperature: float  # that its probabilities were scaled with
     ood_threshold: float  # of the out-of-distribution score
+    ood_warning: float  # a lower one, above which a scan is said to be unlike; inf: never
     track_record: TrackRecord
     metadata: dict[str, str] = field(repr=False)  # all of it, as it is
 
@@ -78,6 +79,7 @@ def read_contract(session: ort.InferenceSession, path: Path) -> Contract:
             _input_size(metadata["input_size"]),
             _number("temperature", metadata["temperature"], above=0),
             _number("ood_threshold", metadata["ood_threshold"]),
+            _warning(metadata.get("ood_warning")),
             _track_record(metadata.get("track_record", "{}")),
             metadata,
         )
@@ -170,6 +172,11 @@ def _number(name: str, text: str, above: float = -math.inf) -> float:
         kind = "finite number" if above == -math.inf else f"finite number above {above:g}"
         raise UserError(f"{name} {_quoted(text)} is not a {kind}")
     return number
+
+
+def _warning(text: str | None) -> float:
+    """Files up to version 0.3.0 have none."""
+    return math.inf if text is None else _number("ood_warning", text)
 
 
 def _track_record(text: str) -> TrackRecord:

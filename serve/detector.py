@@ -22,7 +22,8 @@ class Detector:
 
     means: np.ndarray  # float32 (classes, 512)
     whitening: np.ndarray  # float32 (512, 512), lower triangular
-    threshold: float
+    threshold: float  # above it a picture is no brain MRI
+    warning: float = np.inf  # above it a scan is unlike what was trained on
 
     def score(self, pooled: np.ndarray) -> np.ndarray:
         """How unlike the training scans, float32 (N,), of pooled features (N, 512)."""
@@ -30,13 +31,14 @@ class Detector:
         return np.min(distances, axis=0)
 
     def save(self, path: Path) -> None:
-        """Write the arrays, in float16, and the threshold as .npz."""
+        """Write the arrays, in float16, and the thresholds as .npz."""
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(
                 file,
                 means=self.means.astype(np.float16),
                 whitening=self.whitening.astype(np.float16),
                 threshold=self.threshold,
+                warning=self.warning,
             )
 
 
@@ -67,6 +69,7 @@ def read_detector(path: Path) -> Detector:
                 stored["means"].astype(np.float32),
                 stored["whitening"].astype(np.float32),
                 float(stored["threshold"]),
+                float(stored.get("warning", np.inf)),
             )
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not an out-of-distribution score ({error})") from error

@@ -49,7 +49,7 @@ class Looker:
         else:
             predictions, maps = self._explain(pixels, names)
         told = [
-            replace(answer, crop=one.crop, warnings=one.warnings)
+            replace(answer, crop=one.crop, warnings=(*one.warnings, *answer.warnings))
             for answer, one in zip(predictions, views, strict=True)
         ]
         return told, maps

@@ -16,6 +16,7 @@ from .measures import in_100
 from .series import SeriesPrediction
 from .streams import shown
 from .track_record import TrackRecord
+from .unfamiliar import is_unfamiliar
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run, or pass over to run it
 
@@ -79,11 +80,13 @@ class Lines:
         unsure = "unsure, perhaps " if answer.unsure else ""
         return (
             f"{unsure}{answer.label} {answer.confidence:.1%}{self._note}  "
-            f"[{shares}]{self._meaning(answer.confidence)}"
+            f"[{shares}]{self._meaning(answer)}"
         )
 
-    def _meaning(self, confidence: float) -> str:
-        found = self._record.at(confidence)
+    def _meaning(self, answer: Prediction) -> str:
+        if answer.confidence is None or is_unfamiliar(answer.warnings):
+            return ""
+        found = self._record.at(answer.confidence)
         return f"  such answers: {in_100(found.share)} in 100 right" if found else ""
 
 

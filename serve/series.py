@@ -19,6 +19,7 @@ from .formats.scans import Axis, ScanSource, read_scans
 from .formats.slices import Series, Slice
 from .formats.space import Space
 from .looking import TURNED, Looker
+from .unfamiliar import in_short
 
 if TYPE_CHECKING:
     from .classifier import Prediction
@@ -97,7 +98,7 @@ def answer_series(
         found, cams = looker.answers(part)
         predictions += found
         indices += [one.index for one in part]
-        warnings.update(text for one in found for text in one.warnings)
+        warnings.update(in_short(text) for one in found for text in one.warnings)
         pairs = zip(part, found, strict=True)
         middle += [looker.turned(*pair) for pair in pairs if pair[0].index in sampled]
         if cams is not None:

@@ -16,6 +16,10 @@ from .measures import in_100, percent
 
 PATIENTS, HOSPITALS = "patients", "hospitals"
 GROUPS = (PATIENTS, HOSPITALS)  # patients never seen of the own collection, other hospitals' scans
+SCANS = {
+    PATIENTS: "patients that this model had never seen",
+    HOSPITALS: "other hospitals' scans",
+}
 MOST = 10**12  # answers that a bin may hold
 FEWEST = 100  # answers that a bin must hold for its share to be worth quoting
 ENOUGH = 0.8  # an answer is unsure where the share of right ones may be lower than this
@@ -57,9 +61,14 @@ class TrackRecord:
         """The bin that `confidence` falls into, or None where nothing was measured."""
         return next((b for b in self.groups.get(group, []) if confidence >= b.low), None)
 
-    def unsure(self, confidence: float) -> bool:
-        """Whether answers of such a confidence may be wrong too often to stand by one class."""
-        found = self.at(confidence)
+    def unsure(self, confidence: float, elsewhere: bool = False) -> bool:
+        """Whether answers of such a confidence may be wrong too often to stand by one class.
+
+        Args:
+            confidence: of the answer, 0 to 1.
+            elsewhere: whether other hospitals' scans decide, where they were measured.
+        """
+        found = (self.at(confidence, HOSPITALS) if elsewhere else None) or self.at(confidence)
         return found is not None and found.interval[0] < ENOUGH
 
     def to_json(self) -> str:
@@ -92,15 +101,20 @@ def read_track_record(text: str) -> TrackRecord:
     return TrackRecord(groups)
 
 
-def meaning(found: Bin | None) -> str:
-    """How often answers of such a confidence were right, in a sentence; "" where nobody knows."""
+def meaning(found: Bin | None, group: str = PATIENTS) -> str:
+    """How often answers of such a confidence were right, in a sentence; "" where nobody knows.
+
+    Args:
+        found: the bin.
+        group: that it is of.
+    """
     if found is None:
         return ""
     low, high = (percent(bound, 0) for bound in found.interval)
     span = f"{percent(found.low, 0)} to" if found.low else "up to"
     return (
-        f"Of answers this confident, {in_100(found.share)} in 100 were right on patients that this "
-        f"model had never seen (95\u00a0% interval {low} to {high}; {found.answers:,} answers of "
+        f"Of answers this confident, {in_100(found.share)} in 100 were right on {SCANS[group]} "
+        f"(95\u00a0% interval {low} to {high}; {found.answers:,} answers of "
         f"{span} {percent(found.high, 0)} confidence)."
     )
 

@@ -11,6 +11,7 @@ from ..classifier import Prediction
 from ..measures import in_100
 from ..names import LABELS, NOTUMOR
 from ..track_record import ENOUGH, HOSPITALS, TrackRecord, meaning
+from ..unfamiliar import is_unfamiliar
 
 TITLE = "Brain tumour MRI classifier"
 PURPOSE = (
@@ -120,9 +121,11 @@ def what_it_rests_on(
     """
     if prediction.confidence is None:
         return NO_MRI_REASON
-    sentences = [meaning(record.at(prediction.confidence))]
-    if found := record.at(prediction.confidence, HOSPITALS):
-        sentences.append(f"On other hospitals' scans: {in_100(found.share)} in 100.")
+    sentences = []
+    if not is_unfamiliar(prediction.warnings):
+        sentences.append(meaning(record.at(prediction.confidence)))
+        if found := record.at(prediction.confidence, HOSPITALS):
+            sentences.append(f"On other hospitals' scans: {in_100(found.share)} in 100.")
     if prediction.unsure:
         sentences.append(UNSURE.format(in_100(ENOUGH)))
     if prediction.label == LABELS[NOTUMOR]:

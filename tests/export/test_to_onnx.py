@@ -67,11 +67,13 @@ def test_committed_metadata(name, precision):
     assert json.loads(metadata["labels"]) == list(LABELS)
     assert metadata["input_size"] == "224"
     assert metadata["precision"] == precision
-    assert float(metadata["ood_threshold"]) == read_detector(MODELS / OOD_NAME).threshold
+    detector = read_detector(MODELS / OOD_NAME)
+    assert float(metadata["ood_threshold"]) == detector.threshold
+    assert float(metadata.get("ood_warning", "inf")) == detector.warning
     assert metadata["source_sha256"] == sha256(MODELS / KERAS_NAME)
     assert metadata["source_sha256"] == read_metrics()["model"]["sha256"]
     assert "never a diagnosis" in metadata["intended_use"]
-    assert set(metadata) == {
+    assert metadata.keys() - {"ood_warning"} == {
         "labels",
         "input_size",
         "temperature",
@@ -145,6 +147,12 @@ def test_figures_of_another_checkpoint_are_not_quoted(section, value, tmp_path):
     write_metrics(tmp_path, section, value, {CHECKPOINT: "0" * 64})
     with pytest.raises(UserError, match=rf"{section} is of the checkpoint 0{{12}}"):
         describe(checkpoint, 1.0)
+
+
+def test_the_lower_threshold_is_written_where_there_is_one():
+    assert "ood_warning" not in describe(MODELS / KERAS_NAME, 2.0)
+    found = describe(MODELS / KERAS_NAME, 2.0, 1.25)
+    assert (found["ood_threshold"], found["ood_warning"]) == ("2.0", "1.25")
 
 
 TAMPERED = {

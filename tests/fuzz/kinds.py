@@ -116,7 +116,7 @@ def _model(rng: Random) -> bytes:
         return damaged(_sound_model(), [_sound_model()], rng)
     metadata: dict[str, str | None] = {}
     for _ in range(rng.choice((1, 1, 2, 3))):
-        name = rng.choice((*METADATA, "track_record"))
+        name = rng.choice((*METADATA, "ood_warning", "track_record"))
         value: str | None = rng.choice((*VALUES, METADATA.get(name, "{}"), None))
         if value and rng.random() < 0.3:
             value = damaged(value.encode(), [b"{}"], rng).decode("latin-1")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -16,6 +15,7 @@ from serve.artifacts import INT8_NAME, MODELS, ONNX_NAME
 from serve.track_record import ENOUGH, FEWEST
 from serve.trained_on import files_of
 from tests.conftest import label_of
+from tests.serve.models import with_metadata
 
 LABELS = ("glioma", "meningioma", "notumor", "pituitary")
 
@@ -52,24 +52,15 @@ def test_the_file_says_what_its_confidences_have_meant(classifier, scans):
         assert answer.unsure == (found.interval[0] < ENOUGH)
 
 
-def with_record(record: str | None, folder: Path) -> Path:
-    model = onnx.load(MODELS / INT8_NAME)
-    properties = {entry.key: entry.value for entry in model.metadata_props}
-    del properties["track_record"]
-    onnx.helper.set_model_props(model, properties | ({"track_record": record} if record else {}))
-    onnx.save(model, folder / INT8_NAME)
-    return folder / INT8_NAME
-
-
 def test_a_file_without_a_record_is_never_unsure(scans, tmp_path):
-    classifier = BrainTumorClassifier(with_record(None, tmp_path))
+    classifier = BrainTumorClassifier(with_metadata(tmp_path, track_record=None))
     assert classifier.track_record.groups == {}
     assert not any(answer.unsure for answer in classifier.predict(scans))
 
 
 def test_another_record_is_no_record(tmp_path):
     with pytest.raises(ModelError, match=r"no track record .* in its metadata"):
-        BrainTumorClassifier(with_record("[1]", tmp_path))
+        BrainTumorClassifier(with_metadata(tmp_path, track_record="[1]"))
 
 
 def test_every_kind_of_source_gives_the_same_answer(classifier, scans):

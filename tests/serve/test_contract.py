@@ -145,10 +145,11 @@ def test_the_temperature_is_a_finite_number_above_0(text, tmp_path):
     assert said == f"temperature {text!r} is not a finite number above 0 in its metadata"
 
 
+@pytest.mark.parametrize("name", ["ood_threshold", "ood_warning"])
 @pytest.mark.parametrize("text", ["", "high", "nan", "inf", "-inf", "1e999", "null"])
-def test_the_threshold_is_a_finite_number(text, tmp_path):
-    said = refusal(small_model(tmp_path, {"ood_threshold": text}))
-    assert said == f"ood_threshold {text!r} is not a finite number in its metadata"
+def test_the_thresholds_are_finite_numbers(name, text, tmp_path):
+    said = refusal(small_model(tmp_path, {name: text}))
+    assert said == f"{name} {text!r} is not a finite number in its metadata"
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,11 @@ from train.learning.pooled import PooledCache
 
 VIEWS = 2  # of every scan that the score is fitted to, of other brightness and contrast
 KEPT = 0.985  # share of every collection's held-out scans that the threshold lets pass
+FAMILIAR = 0.95  # and that the lower one, of the warning, says nothing of
 
 
 def fit_detector(pooled: np.ndarray, cells: np.ndarray, held_out: Sequence[np.ndarray]) -> Detector:
-    """Fit means and covariance, then set the threshold on `held_out`.
+    """Fit means and covariance, then set the thresholds on `held_out`.
 
     Args:
         pooled: float32 (N, 512), of training scans.
@@ -41,8 +42,11 @@ def fit_detector(pooled: np.ndarray, cells: np.ndarray, held_out: Sequence[np.nd
     precision = LedoitWolf(assume_centered=True).fit(pooled - means[cell]).precision_
     whitening = np.linalg.cholesky(precision)
     bare = Detector(*(a.astype(np.float16).astype(np.float32) for a in (means, whitening)), np.inf)
-    threshold = max(float(np.quantile(bare.score(own), KEPT)) for own in held_out)
-    return Detector(bare.means, bare.whitening, threshold)
+    scores = [bare.score(own) for own in held_out]
+    threshold, warning = (
+        max(float(np.quantile(own, share)) for own in scores) for share in (KEPT, FAMILIAR)
+    )
+    return Detector(bare.means, bare.whitening, threshold, warning)
 
 
 def fit_to_sides(pooled: PooledCache, sides: Sides, views: int = VIEWS) -> Detector:
@@ -84,6 +88,10 @@ def refusal(
     """
     scores = {name: detector.score(pooled) for name, pooled in (scans | others).items()}
     refused = {name: float((one > detector.threshold).mean()) for name, one in scores.items()}
+    warned = {
+        name: float(((one > detector.warning) & (one <= detector.threshold)).mean())
+        for name, one in scores.items()
+    }
     inside = np.concatenate([scores[name] for name in scans])
     outside = np.concatenate([scores[name] for name in others])
     truth = np.repeat([0, 1], [len(inside), len(outside)])
@@ -93,7 +101,11 @@ def refusal(
         "scans_refused": float((inside > detector.threshold).mean()),
         "by_kind": {name: refused[name] for name in others},
         "scans_by_collection": {name: refused[name] for name in scans},
+        "warned_by_collection": {name: warned[name] for name in scans},
         "pictures": len(outside),
         "scans": len(inside),
         "threshold": detector.threshold,
+        "kept": KEPT,
+        "warning": detector.warning,
+        "familiar": FAMILIAR,
     }

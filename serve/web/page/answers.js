@@ -3,6 +3,7 @@
 
 import { binOf, meaning, onOtherScans } from "./record.js";
 import { isSuspicious } from "./series.js";
+import { isUnfamiliar } from "./unfamiliar.js";
 
 /** The answer for a picture: {name, label, confidence, probabilities, unsure, warnings}. */
 export function answer(words, record, scan) {
@@ -110,9 +111,12 @@ export function percent(share) {
   return `${(100 * share).toFixed(1)}\u00a0%`;
 }
 
-function whatItRestsOn(words, record, { label, confidence, unsure }) {
-  const said = [meaning(binOf(record.patients ?? [], confidence))];
-  said.push(onOtherScans(binOf(record.hospitals ?? [], confidence)));
+function whatItRestsOn(words, record, { label, confidence, unsure, warnings }) {
+  const said = [];
+  if (!isUnfamiliar(warnings)) {
+    said.push(meaning(binOf(record.patients ?? [], confidence)));
+    said.push(onOtherScans(binOf(record.hospitals ?? [], confidence)));
+  }
   if (unsure) said.push(words.unsure);
   if (label === words.healthy) said.push(words.missed);
   return said.filter(Boolean).join(" ");

@@ -3,6 +3,10 @@
 
 const ENOUGH = 0.8; // an answer is unsure where the share of right ones may be lower than this
 const Z = 1.959964; // of a 95 % interval
+const SCANS = {
+  patients: "patients that this model had never seen",
+  hospitals: "other hospitals' scans",
+};
 
 /** The bin that a confidence falls into, or undefined where nothing was measured. */
 export function binOf(bins, confidence) {
@@ -18,20 +22,23 @@ export function interval([, , answers, right]) {
   return [Math.max(0, (middle - reach) / whole), Math.min(1, (middle + reach) / whole)];
 }
 
-/** Whether answers of such a confidence may be wrong too often to stand by one class. */
-export function isUnsure(bin) {
+/** Whether answers of such a confidence may be wrong too often to stand by one class. Other
+ * hospitals' scans decide where `elsewhere` is true and they were measured. */
+export function isUnsure(record, confidence, elsewhere) {
+  const groups = elsewhere ? [record.hospitals, record.patients] : [record.patients];
+  const bin = groups.map((bins) => binOf(bins ?? [], confidence)).find(Boolean);
   return bin !== undefined && interval(bin)[0] < ENOUGH;
 }
 
-/** A sentence; empty where nothing was measured. */
-export function meaning(bin) {
+/** A sentence on one of SCANS; empty where nothing was measured. */
+export function meaning(bin, group = "patients") {
   if (bin === undefined) return "";
   const [low, high, answers, right] = bin;
   const [least, most] = interval(bin).map(percent);
   const span = low ? `${percent(low)} to` : "up to";
   return (
-    `Of answers this confident, ${in100(right / answers)} in 100 were right on patients that this ` +
-    `model had never seen (95\u00a0% interval ${least} to ${most}; ` +
+    `Of answers this confident, ${in100(right / answers)} in 100 were right on ` +
+    `${SCANS[group]} (95\u00a0% interval ${least} to ${most}; ` +
     `${answers.toLocaleString("en")} answers of ${span} ${percent(high)} confidence).`
   );
 }

@@ -6,8 +6,9 @@ import * as ort from "./ort.wasm.bundle.min.mjs";
 import { looksTurned, mayBeTurned, readFiles, slicesOf, turnedViews, viewOf } from "./decode.js";
 import { drawHeat } from "./heat.js";
 import { readMetadata } from "./metadata.js";
-import { binOf, isUnsure } from "./record.js";
+import { isUnsure } from "./record.js";
 import { summary } from "./series.js";
+import { inShort, unfamiliar } from "./unfamiliar.js";
 
 const [SCAN, SLICE] = [800, 512]; // pixels, the longer side of what is shown
 const [HEAT, SMALL_HEAT] = [320, 112]; // and of the map over it
@@ -23,7 +24,7 @@ ort.env.wasm.numThreads = self.crossOriginIsolated
   ? asked || Math.min(navigator.hardwareConcurrency, 8)
   : 1;
 
-let model; // {session, labels, oodThreshold, record}
+let model; // {session, labels, oodThreshold, oodWarning, record}
 let turn = 0; // what was asked last
 const loading = load();
 loading.catch((error) => postMessage({ failed: error.message }));
@@ -67,6 +68,7 @@ async function load() {
     labels,
     size,
     oodThreshold: Number(metadata.ood_threshold.replace("inf", "Infinity")),
+    oodWarning: Number(metadata.ood_warning ?? Infinity),
     record: JSON.parse(metadata.track_record ?? "{}"),
   };
   postMessage({ metadata, threads: ort.env.wasm.numThreads });
@@ -116,7 +118,7 @@ async function answerOf(series, id, crop) {
 
 function summaryWarnings(slices) {
   const counts = new Map();
-  for (const one of slices.flatMap((slice) => slice.warnings)) {
+  for (const one of slices.flatMap((slice) => slice.warnings.map(inShort))) {
     counts.set(one, (counts.get(one) ?? 0) + 1);
   }
   return [...counts].map(([text, count]) => `${text} (${count} of ${slices.length} slices)`);
@@ -180,19 +182,24 @@ function scaled(crop, across, down) {
 async function classified({ view, size, seen, ...slice }, several) {
   const { probabilities, cam, ood_score: score } = await run(view);
   const oodScore = score.data[0];
+  const answer = await said(probabilities.data, cam.data, oodScore, size, seen, several);
   const warnings = [...slice.warnings];
+  if (isUnlike(oodScore)) warnings.push(unfamiliar(answer.confidence, model.record));
   if (!several && mayBeTurned(oodScore)) {
     const scores = [];
     for (const one of turnedViews(view)) scores.push((await run(one)).ood_score.data[0]);
     if (looksTurned(oodScore, scores, model.oodThreshold)) warnings.push(TURNED);
   }
-  const answer = await said(probabilities.data, cam.data, oodScore, size, seen, several);
   return { ...slice, warnings, crop: view.crop, ...answer };
 }
 
 function run({ rgb, width, height }) {
   const image = new ort.Tensor("uint8", Uint8Array.from(rgb), [1, height, width, 3]);
   return model.session.run({ image });
+}
+
+function isUnlike(oodScore) {
+  return oodScore <= model.oodThreshold && oodScore > model.oodWarning;
 }
 
 async function said(row, cam, oodScore, size, seen, several) {
@@ -219,7 +226,7 @@ async function said(row, cam, oodScore, size, seen, several) {
     confidence: row[best],
     probabilities,
     tumour: 1 - probabilities[HEALTHY],
-    unsure: isUnsure(binOf(model.record.patients ?? [], row[best])),
+    unsure: isUnsure(model.record, row[best], isUnlike(oodScore)),
     oodScore,
     heats,
     maps,

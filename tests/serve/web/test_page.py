@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import html
+import json
 import re
 import shutil
 
@@ -11,9 +13,11 @@ import pytest
 from serve.artifacts import INT8_NAME, ONNX_NAME
 from serve.command import UserError
 from serve.names import INTENDED_USE
+from serve.unfamiliar import UNFAMILIAR
 from serve.web.build import choose_model
 from tests.conftest import label_of, run
 from tests.serve.app.test_accessibility import found
+from tests.serve.models import with_metadata
 from tests.serve.web.visits import (
     BOX,
     PATIENCE,
@@ -159,3 +163,21 @@ def test_mistakes_are_one_line(address):
         assert done.stderr.startswith("error: ")
         assert message in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_scan_that_is_unlike_is_said_to_be(browser, address, scans, tmp_path):
+    record = json.dumps({"patients": [[0, 1, 1000, 990]], "hospitals": [[0, 1, 400, 380]]})
+    model = with_metadata(tmp_path, ood_warning="0", track_record=record)
+    context = browser.new_context(service_workers="block")
+    body = gzip.compress(model.read_bytes(), 1)
+    context.route("**/model.onnx.gz", lambda route: route.fulfill(body=body))
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]", timeout=PATIENCE)
+    page.set_input_files(BOX, scans[:1])
+    page.wait_for_selector("#answer[data-answer]", timeout=PATIENCE)
+    said = page.locator("#answer").inner_text().replace("\u00a0", " ")
+    assert UNFAMILIAR in page.locator("#answer .warnings").inner_text()
+    assert "95 in 100 were right on other hospitals' scans" in said
+    assert "99 in 100" not in said
+    context.close()

@@ -21,6 +21,7 @@ from serve.metrics import read_metrics
 from serve.series import SeriesPrediction, _longest_run, most_suspicious, pooled
 from serve.track_record import HOSPITALS, PATIENTS, Bin, TrackRecord
 from serve.turned import looks_turned, turned_views
+from serve.unfamiliar import unfamiliar
 from serve.view import INVERTED, view_of
 from serve.web.wording import wording
 from tests.conftest import ROOT
@@ -64,6 +65,9 @@ def prediction(name: str, shares: tuple[float, ...] | None, score: float = 1.2) 
 ANSWERS = [
     replace(prediction("sure <b>.jpg", (0.95, 0.03, 0.015, 0.005)), warnings=(INVERTED,)),
     prediction("unsure.jpg", (0.5, 0.4, 0.06, 0.04)),
+    replace(
+        prediction("unlike.jpg", (0.97, 0.01, 0.01, 0.01)), warnings=(unfamiliar(0.97, RECORD),)
+    ),
     prediction("healthy.jpg", (0.01, 0.01, 0.97, 0.01)),
     prediction("extreme.jpg", (0.00002, 0.00001, 0.00002, 0.99995)),
 ]

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serve.detector import Detector
+from serve.detector import Detector, read_detector
 from train.data.dataset import find_scans
 from train.evaluation.refusal import (
+    FAMILIAR,
     KEPT,
     fit_detector,
     read_others,
@@ -34,16 +35,27 @@ def test_score_is_the_mahalanobis_distance_per_dimension(gaussian):
     scores = detector.score(pooled[1::2])
     assert scores.mean() == pytest.approx(1, rel=0.1)
     assert (scores <= detector.threshold).mean() == pytest.approx(KEPT, abs=0.002)
+    assert (scores <= detector.warning).mean() == pytest.approx(FAMILIAR, abs=0.002)
     assert detector.score(pooled[:1] + 1000)[0] > 100 * detector.threshold
 
 
 def test_refusal_by_hand():
-    detector = Detector(np.zeros((1, 2), np.float32), np.eye(2, dtype=np.float32), threshold=1.0)
-    inside, outside = np.zeros((3, 2)), np.array([[0.1, 0.1], [5, 5], [6, 6], [7, 7]])
+    detector = Detector(np.zeros((1, 2), np.float32), np.eye(2, dtype=np.float32), 1.0, 0.5)
+    inside = np.array([[0, 0], [0.05, 0.05], [0.8, 0.8]])
+    outside = np.array([[0.1, 0.1], [5, 5], [6, 6], [7, 7]])
     figures = refusal(detector, {"scans": inside}, {"cats": outside})
-    assert figures["auroc"] == 1
+    assert figures["auroc"] == pytest.approx(11 / 12)
     assert figures["refused"] == figures["by_kind"]["cats"] == 0.75
     assert figures["scans_refused"] == 0
+    assert figures["warned_by_collection"] == {"scans": pytest.approx(1 / 3)}
+
+
+@pytest.mark.parametrize("warning", [0.5, np.inf])
+def test_the_thresholds_come_back_from_the_file(warning, tmp_path):
+    written = Detector(np.zeros((1, 2), np.float32), np.eye(2, dtype=np.float32), 1.0, warning)
+    written.save(tmp_path / "ood.npz")
+    found = read_detector(tmp_path / "ood.npz")
+    assert (found.threshold, found.warning) == (1.0, warning)
 
 
 @pytest.mark.slow
