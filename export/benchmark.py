@@ -5,7 +5,7 @@
   threads; beside Keras `predict` and the fastest large matrix product of the same precision
 - cold start: whole processes, from start to one answer
 - with --data also the throughput of serve/infer.py and of serve.archive on a folder beside the
-  bare session's, and the accuracy of detect-tumor
+  bare session's
 
 One run, one machine. --peer PYTHON is the interpreter of a virtual environment that has
 detect-tumor (PyPI). Writes benchmark of models/metrics.json and models/report/benchmark.png.
@@ -34,10 +34,10 @@ from export.metadata import of_model
 from export.speed import cold_start, peer, timing
 from export.speed.chart import plot_speed
 from export.speed.engines import ENGINES, NEEDED
-from serve.artifacts import EXAMPLES, METRICS_NAME, MODELS, ONNX_NAME, sha256
+from serve.artifacts import EXAMPLES, METRICS_NAME, MODELS, ONNX_NAME
 from serve.command import run
 from serve.formats.raster import load_pixels
-from serve.metrics import of_data, write_metrics
+from serve.metrics import write_metrics
 from serve.names import INPUT_SIZE
 from serve.processors import VARIABLE
 
@@ -186,13 +186,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         figures["folder"] = measure_folder(args.data)
     if args.data and _is_there("ray"):
         figures["archive"] = measure_archive(args.data)
-    of = dict.fromkeys(figures, of_model(MODELS / ONNX_NAME))
-    if args.data and args.peer:
-        figures["peer"] = peer.accuracy_of(args.peer, args.data)
-        of["peer"] = of_data(sha256(path) for path, _ in peer.images_of(args.data))
+    of = of_model(MODELS / ONNX_NAME)
     print(json.dumps(figures, indent=2))
     for name, value in figures.items():
-        write_metrics(MODELS, f"benchmark.{name}", value, of[name])
+        write_metrics(MODELS, f"benchmark.{name}", value, of)
     plot_speed(figures["speed"], MODELS / "report" / "benchmark.png")
     print(f"wrote benchmark of {MODELS / METRICS_NAME}")
     return 0

@@ -5,6 +5,15 @@ from __future__ import annotations
 LABELS = ("glioma", "meningioma", "notumor", "pituitary")
 NOTUMOR = LABELS.index("notumor")
 TUMOURS = [i for i in range(len(LABELS)) if i != NOTUMOR]
+UNKNOWN_TUMOUR = -1  # label of a tumour whose type is not known
+
+# The classes of other hospitals' scans (collections.csv): those of the dataset, and two more.
+LABEL_OF = {name: label for label, name in enumerate(LABELS)} | {
+    "tumour_free": NOTUMOR,  # a slice without tumour of somebody who has one
+    "other_tumour": UNKNOWN_TUMOUR,  # of a type that has no class here
+}
+PARTS = ("Training", "Testing")  # of the dataset
+BR35H = "br35h"  # the collection of this name has a table of its own
 
 INPUT_SIZE = 224  # pixels, a side of what the network sees
 MAP_CELLS = 14  # a side of a Grad-CAM map

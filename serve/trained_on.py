@@ -14,8 +14,23 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from .artifacts import MODELS, TRAINED_ON_NAME, replacing
 from .command import UserError
+from .names import LABELS, UNKNOWN_TUMOUR
 
 Side = Literal["training", "validation", "test"]
+
+
+UNKNOWN = "tumour"
+
+
+def name_of(part: str, label: int, file: str) -> str:
+    """What a scan is called: the dataset's part or the collection, class and file name."""
+    return f"{part}/{UNKNOWN if label == UNKNOWN_TUMOUR else LABELS[label]}/{file}"
+
+
+def label_of(name: str) -> int:
+    """The label that `name_of` was given."""
+    folder = name.split("/")[1]
+    return UNKNOWN_TUMOUR if folder == UNKNOWN else LABELS.index(folder)
 
 
 class TrainedOn(NamedTuple):

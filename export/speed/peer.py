@@ -5,24 +5,27 @@ It has a virtual environment of its own: its onnxruntime cannot share one with o
 
 from __future__ import annotations
 
+import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from sklearn.metrics import accuracy_score
+import numpy as np
 from tqdm import tqdm
 
+from serve.command import UserError
 from serve.names import LABELS
 
 PEER = "detect-tumor"
 PEER_WAY = "import sys; from detect_tumor.cli import main; sys.exit(main())"
 PEER_VERSION = "from importlib.metadata import version; print(version('detect-tumor'))"
-PEER_CLASSES = """
+PEER_ANSWERS = """
+import json
 import sys
 from detect_tumor import TumorDetector
 detector = TumorDetector()
 for line in sys.stdin:
-    print(detector.predict(line.rstrip("\\n")).predicted_class, flush=True)
+    print(json.dumps(detector.predict(line.rstrip("\\n")).probabilities), flush=True)
 """
 
 
@@ -32,25 +35,24 @@ def version_of(python: Path) -> str:
     return done.stdout.strip()
 
 
-def images_of(data: Path) -> list[tuple[Path, str]]:
-    """All of `data`/Testing, each with its class."""
-    return [(path, name) for name in LABELS for path in sorted((data / "Testing" / name).iterdir())]
+def answers_of(python: Path, images: Sequence[Path]) -> np.ndarray:
+    """Its probabilities, float (N, 4) in the order of LABELS, rounded to 0.0001 as it gives them.
 
-
-def accuracy_of(python: Path, data: Path) -> dict[str, Any]:
-    """Its accuracy on all of `data`/Testing."""
-    images = images_of(data)
+    Raises:
+        UserError: it gave none for an image.
+    """
     with subprocess.Popen(
-        [python, "-c", PEER_CLASSES], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [python, "-c", PEER_ANSWERS], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as peer:
+        assert peer.stdin is not None
+        assert peer.stdout is not None
         found = []
-        for path, _ in tqdm(images, desc=PEER, unit="image"):
+        for path in tqdm(images, desc=PEER, unit="image"):
             peer.stdin.write(f"{path.resolve()}\n")
             peer.stdin.flush()
-            found.append(peer.stdout.readline().strip())
+            if not (line := peer.stdout.readline()):
+                raise UserError(f"{path}: {PEER} gives no answer")
+            answer = json.loads(line)
+            found.append([answer[name] / 100 for name in LABELS])
         peer.stdin.close()
-    return {
-        "version": version_of(python),
-        "images": len(images),
-        "accuracy": accuracy_score([c for _, c in images], found),
-    }
+    return np.array(found)

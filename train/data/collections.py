@@ -19,19 +19,14 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from serve.command import UserError
-from serve.names import LABELS, NOTUMOR
+from serve.names import BR35H, LABEL_OF, PARTS
 from train.data.br35h import read_br35h
-from train.data.dataset import PARTS, UNKNOWN_TUMOUR, Scan, read_scans
+from train.data.dataset import Scan, read_scans
 from train.data.duplicates import connected_groups, find_pairs
 from train.data.folds import FOLDS, Placed, read_folds
 from train.data.outlines import Outline, br35h_outlines, read_outline
 
-BR35H = "br35h"
 NEEDED, MAY_BE_EMPTY = ("collection", "class", "file", "group"), ("copy_of", "mask")
-LABEL_OF = {name: label for label, name in enumerate(LABELS)} | {
-    "tumour_free": NOTUMOR,
-    "other_tumour": UNKNOWN_TUMOUR,
-}
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,9 @@ from tqdm import tqdm
 
 from serve.command import UserError, one_line
 from serve.formats.raster import InvalidImageError, load_pixels
-from serve.names import INPUT_SIZE, LABELS
+from serve.names import INPUT_SIZE, LABELS, PARTS, UNKNOWN_TUMOUR
+from serve.trained_on import name_of
 
-PARTS = ("Training", "Testing")
-UNKNOWN_TUMOUR = -1  # label of a tumour whose type is not known
 DOWNLOAD_HELP = (
     "the Brain Tumor MRI Dataset has one: "
     "kaggle datasets download masoudnickparvar/brain-tumor-mri-dataset --unzip"
@@ -37,8 +36,7 @@ class Scan:
     @property
     def name(self) -> str:
         """Part, class and file name: how the dataset itself names the scan."""
-        folder = "tumour" if self.label == UNKNOWN_TUMOUR else LABELS[self.label]
-        return f"{self.part}/{folder}/{self.path.name}"
+        return name_of(self.part, self.label, self.path.name)
 
     def pixels(self) -> np.ndarray:
         """uint8 (224, 224, 3), RGB."""

@@ -18,15 +18,16 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from scipy.special import softmax
-from sklearn.metrics import roc_auc_score
 
+from serve import tumours
 from serve.artifacts import OOD_NAME
 from serve.command import UserError
 from serve.detector import Detector, read_detector
-from serve.measures import calibration_error, pointed
+from serve.measures import pointed
 from serve.names import NOTUMOR
+from serve.tumours import mean
 from train.data.collections import Collected, collection_of, place_all
-from train.data.dataset import UNKNOWN_TUMOUR, Scan
+from train.data.dataset import Scan
 from train.data.folds import Sides
 from train.data.sides import held_back, without_each
 from train.evaluation.protocols import published_temperature, validation_temperature
@@ -37,18 +38,14 @@ from train.network.class_maps import explained_suffix, maps_of_classes
 from train.pictures.augment import AugmentedViews
 from train.recipes import BareRecipe
 
-SPECIFICITY = 0.9
-CONFIDENT = 0.9
 RESAMPLES = 500
 SEQUENCE = re.compile(r"_(T1C\+|T1|T2)_")  # in feltrin44's file names
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a model said of the scans of one collection; arrays of N."""
+class Answers(tumours.Answers):
+    """What a model said of the scans of one collection, calibrated; arrays of N."""
 
-    labels: np.ndarray  # int, indices into LABELS, or UNKNOWN_TUMOUR
-    probabilities: np.ndarray  # float (N, 4), calibrated
     refused: np.ndarray  # bool, not taken for a brain MRI
     pointed: np.ndarray  # float, the pointing game, 0 or 1; NaN where there is no outline
     groups: np.ndarray  # who or what the scans share
@@ -56,32 +53,6 @@ class Answers:
     def part(self, chosen: np.ndarray) -> Answers:
         """The chosen ones, by index (as often as drawn) or bool (N,)."""
         return Answers(*(getattr(self, name.name)[chosen] for name in fields(self)))
-
-    @property
-    def tumour(self) -> np.ndarray:
-        """bool (N,), there is one."""
-        return self.labels != NOTUMOR
-
-    @property
-    def said_tumour(self) -> np.ndarray:
-        """bool (N,), the answer is a tumour of any kind."""
-        return self.probabilities.argmax(axis=1) != NOTUMOR
-
-    @property
-    def right(self) -> np.ndarray:
-        """bool (N,): the class is the answer, or any tumour where its kind is not known."""
-        unknown = self.labels == UNKNOWN_TUMOUR
-        return np.where(unknown, self.said_tumour, self.probabilities.argmax(axis=1) == self.labels)
-
-    @property
-    def score(self) -> np.ndarray:
-        """How probable any tumour is, float (N,)."""
-        return 1 - self.probabilities[:, NOTUMOR]
-
-    @property
-    def confident(self) -> np.ndarray:
-        """bool (N,)."""
-        return self.probabilities.max(axis=1) > CONFIDENT
 
 
 def unseen_hospitals(
@@ -214,10 +185,7 @@ def score_hospital(answers: Answers) -> dict[str, Any]:
     `train.evaluation.scoring.accuracy_interval`); None where a figure cannot be had.
 
     Returns:
-        auc of 1 - P(notumor); sensitivity and specificity as it is (any tumour class is an answer);
-        sensitivity_at_specificity_90; named, the share of the tumours of a known kind whose kind is
-        the answer; accuracy_above_90, of answers above 90 % confidence, and share_above_90; ece;
-        refused; pointing_game.
+        those of MEASURES: serve/tumours.py's, refused and pointing_game.
     """
     members = _members(answers.groups)
     rng = np.random.default_rng(0)
@@ -243,45 +211,9 @@ def by_sequence(answers: Answers, scans: Sequence[Scan]) -> dict[str, dict[str, 
     return {name: score_hospital(answers.part(names == name)) for name in sorted(set(names) - {""})}
 
 
-Measure = Callable[[Answers], float | None]
-
-
-def _mean(values: np.ndarray) -> float | None:
-    return float(values.mean()) if len(values) else None
-
-
-def _auc(a: Answers) -> float | None:
-    return float(roc_auc_score(a.tumour, a.score)) if 0 < a.tumour.mean() < 1 else None
-
-
-def _at_specificity(a: Answers) -> float | None:
-    if not 0 < a.tumour.mean() < 1:
-        return None
-    threshold = np.quantile(a.score[~a.tumour], SPECIFICITY)
-    return float((a.score[a.tumour] > threshold).mean())
-
-
-def _named(a: Answers) -> float | None:
-    return _mean(a.right[a.tumour & (a.labels != UNKNOWN_TUMOUR)])
-
-
-def _ece(a: Answers) -> float:
-    """Of the answers; a tumour of unknown kind is scored by the most probable tumour."""
-    labels = np.where(a.right, a.probabilities.argmax(axis=1), UNKNOWN_TUMOUR)
-    return calibration_error(a.probabilities, labels)
-
-
-MEASURES: dict[str, Measure] = {
-    "auc": _auc,
-    "sensitivity": lambda a: _mean(a.said_tumour[a.tumour]),
-    "specificity": lambda a: _mean(~a.said_tumour[~a.tumour]),
-    "sensitivity_at_specificity_90": _at_specificity,
-    "named": _named,
-    "share_above_90": lambda a: _mean(a.confident),
-    "accuracy_above_90": lambda a: _mean(a.right[a.confident]),
-    "ece": _ece,
-    "refused": lambda a: _mean(a.refused),
-    "pointing_game": lambda a: _mean(a.pointed[~np.isnan(a.pointed)]),
+MEASURES: dict[str, Callable[[Any], float | None]] = tumours.MEASURES | {
+    "refused": lambda a: mean(a.refused),
+    "pointing_game": lambda a: mean(a.pointed[~np.isnan(a.pointed)]),
 }
 
 

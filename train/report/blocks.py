@@ -12,6 +12,7 @@ from typing import Any
 from serve.artifacts import METRICS_NAME, MODELS
 from serve.command import UserError
 from train.report.audits import copied
+from train.report.hospitals import hospitals
 from train.report.quality import attention, audit, honest, kaggle, papers, protocols, refusal, seed
 from train.report.reliability import reliability
 from train.report.speed import (
@@ -36,6 +37,7 @@ BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", r
 BLOCKS: dict[str, tuple[Block, tuple[str, ...]]] = {
     "audit": (audit, ("audit.pairs",)),
     "copied": (copied, ("audit.against",)),
+    "hospitals": (hospitals, ("protocols.patient",)),
     "kaggle": (kaggle, ("protocols.kaggle", "benchmark.peer")),
     "seed": (seed, ("protocols.seed",)),
     "honest": (honest, ("protocols.patient", "protocols.collection", "attention", "ood")),

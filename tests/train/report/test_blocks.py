@@ -15,6 +15,7 @@ from train.report.writing import NOT_MEASURED
 
 MEASURED = (
     "audit",
+    "hospitals",
     "kaggle",
     "seed",
     "honest",
