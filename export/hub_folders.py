@@ -22,6 +22,8 @@ from serve.artifacts import (
 )
 from serve.command import UserError
 from serve.names import INTENDED_USE
+from serve.terms import card_license, weights_terms
+from serve.trained_on import collections_of
 
 ROOT = MODELS.parent
 README = Path(__file__).with_name("space_readme.md")
@@ -113,6 +115,7 @@ def space_readme(model_repo: str | None, gpu: bool) -> str:
 
     https://huggingface.co/docs/hub/spaces-config-reference
     """
+    collections = collections_of()
     hardware = SpaceHardware.T4_SMALL if gpu else SpaceHardware.CPU_BASIC
     configuration = SpaceCardData(
         title="Brain tumour MRI classifier",
@@ -127,10 +130,12 @@ def space_readme(model_repo: str | None, gpu: bool) -> str:
         short_description="Four classes of brain MRI slices, never a diagnosis",
         models=[model_repo] if model_repo else None,
         tags=["medical-imaging", "mri", "brain-tumor", "vgg16", "onnx", "grad-cam"],
-        license="mit",
+        **card_license(collections),
         pinned=False,
     )
-    text = Template(README.read_text(encoding="utf-8")).substitute(intended_use=INTENDED_USE)
+    text = Template(README.read_text(encoding="utf-8")).substitute(
+        intended_use=INTENDED_USE, weights_terms=weights_terms(collections)
+    )
     return f"---\n{configuration.to_yaml()}\n---\n\n{text}"
 
 

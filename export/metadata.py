@@ -9,11 +9,13 @@ from pathlib import Path
 
 import onnx
 
-from serve.artifacts import replacing, sha256
+from serve.artifacts import TRAINED_ON_NAME, replacing, sha256
 from serve.command import UserError
 from serve.metrics import CHECKPOINT, read_metrics, require_current
-from serve.names import INPUT_SIZE, INTENDED_USE, LABELS, LICENSE
+from serve.names import INPUT_SIZE, INTENDED_USE, LABELS
+from serve.terms import license_of
 from serve.track_record import PATIENTS, TrackRecord, bins_of
+from serve.trained_on import collections_of
 
 # What the metadata quote, of what is measured on the checkpoint.
 QUOTED = ("model", "calibration.temperature", "ood", "protocols.published")
@@ -35,6 +37,8 @@ def describe(
     digest, metrics = sha256(checkpoint), read_metrics(checkpoint.parent)
     require_current(metrics, digest, QUOTED)
     temperature = metrics.get("calibration", {}).get("temperature", 1.0)
+    told = (checkpoint.parent / TRAINED_ON_NAME).is_file()
+    collections = collections_of(checkpoint.parent) if told else set()
     figures = {
         name: {key: protocol[key] for key in ("accuracy", "macro_f1")}
         for name, protocol in metrics.get("protocols", {}).items()
@@ -53,7 +57,7 @@ def describe(
         "model_version": metrics.get("model", {}).get("version", "unknown"),
         "source_sha256": digest,
         "metrics": json.dumps(figures),
-        "license": LICENSE,
+        "license": license_of(collections),
         "intended_use": INTENDED_USE,
     }
 

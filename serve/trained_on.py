@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from .artifacts import MODELS, TRAINED_ON_NAME, replacing
 from .command import UserError
-from .names import LABELS, UNKNOWN_TUMOUR
+from .names import LABELS, PARTS, UNKNOWN_TUMOUR
 
 Side = Literal["training", "validation", "test"]
 
@@ -79,3 +79,13 @@ def files_of(side: Side, models: Path = MODELS) -> set[str]:
         UserError: see `read_trained_on`.
     """
     return {row.file for row in read_trained_on(models) if row.side == side}
+
+
+def collections_of(models: Path = MODELS) -> set[str]:
+    """The collections of other hospitals that were trained or validated on.
+
+    Raises:
+        UserError: see `read_trained_on`.
+    """
+    parts = {row.file.split("/")[0] for row in read_trained_on(models) if row.side != "test"}
+    return parts - set(PARTS)

@@ -35,6 +35,8 @@ from serve.artifacts import (
     TRAINED_ON_NAME,
     sha256,
 )
+from serve.terms import card_license
+from serve.trained_on import collections_of
 from tests.conftest import ROOT
 from tests.export.hub import SITECUSTOMIZE, Hub, Repository, serve_hub
 
@@ -269,7 +271,7 @@ def test_cards_have_no_dead_links(published):
     for card in cards:
         assert "](report/confusion.png)" in card.read_text(encoding="utf-8")
         assert "train/patient_folds.csv" in card.read_text(encoding="utf-8")
-        assert ModelCard.load(card).data.license == "mit"
+        assert ModelCard.load(card).data.license == card_license(collections_of())["license"]
 
 
 @pytest.mark.parametrize("more", [("--dry-run",), ()])

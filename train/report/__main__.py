@@ -15,10 +15,12 @@ from pathlib import Path
 from serve.artifacts import KERAS_NAME, MODELS, replacing, sha256
 from serve.command import run
 from serve.metrics import read_metrics, require_current
+from serve.trained_on import collections_of
 from train.evaluation.predictions import PREDICTIONS, PROTOCOLS, Predictions, read_protocols
 from train.report.blocks import BLOCK, CARD, README, fill
 from train.report.plots import draw
 from train.report.tables import export
+from train.report.terms import with_license
 from train.report.writing import NOT_MEASURED
 
 REPORT = MODELS / "report"
@@ -47,7 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_current(metrics, sha256(MODELS / KERAS_NAME))
     measured = metrics.get("protocols", {})
     tested = {name: own for name, own in read_protocols(PREDICTIONS).items() if name in measured}
-    texts = {page: fill(page.read_text(encoding="utf-8"), metrics) for page in args.readme}
+    collections = collections_of()
+    texts = {
+        page: with_license(fill(page.read_text(encoding="utf-8"), metrics), collections)
+        for page in args.readme
+    }
     for page, text in texts.items():
         with replacing(page) as temporary:
             temporary.write_text(text, encoding="utf-8")

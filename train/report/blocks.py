@@ -13,7 +13,17 @@ from serve.artifacts import METRICS_NAME, MODELS
 from serve.command import UserError
 from train.report.audits import copied
 from train.report.hospitals import hospitals
-from train.report.quality import attention, audit, honest, kaggle, papers, protocols, refusal, seed
+from train.report.quality import (
+    attention,
+    audit,
+    honest,
+    kaggle,
+    papers,
+    protocols,
+    refusal,
+    seed,
+    temperature,
+)
 from train.report.reliability import reliability
 from train.report.speed import (
     archive,
@@ -26,6 +36,7 @@ from train.report.speed import (
     speed,
     training,
 )
+from train.report.terms import terms
 from train.report.writing import NOT_MEASURED
 
 Block = Callable[[dict[str, Any]], str]
@@ -54,6 +65,8 @@ BLOCKS: dict[str, tuple[Block, tuple[str, ...]]] = {
     "protocols": (protocols, ("protocols",)),
     "attention": (attention, ("attention",)),
     "refusal": (refusal, ("ood",)),
+    "temperature": (temperature, ("model", "calibration.temperature")),
+    "terms": (terms, ("model",)),
     "reliability": (reliability, ()),  # says by itself what was measured
 }
 

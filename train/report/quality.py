@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serve.names import LABELS, TUMOURS
+from serve.names import FROZEN_POOL, LABELS, TUMOURS
 from train.evaluation.predictions import PROTOCOLS
 from train.recipes import DEFAULT_RECIPE
 from train.report.figures import (
@@ -215,7 +215,39 @@ def refusal(metrics: dict[str, Any]) -> str:
         (f"{figures['pictures']} other pictures", percent(figures["refused"])),
         *((f"of them, {kind}", percent(share)) for kind, share in figures["by_kind"].items()),
     ]
+    text = table(("pictures", "refused"), rows)
+    text += f"\nArea under the ROC curve, brain scans against the others: {figures['auroc']:.3f}.\n"
+    return f"{text}\n{_thresholds(figures)}\n"
+
+
+def _thresholds(figures: dict[str, Any]) -> str:
+    """What is scored, and where its thresholds were set, if that was written down."""
+    several = len(figures["scans_by_collection"]) > 1 and "kept" in figures
+    text = (
+        f"The score is the squared Mahalanobis distance of the pooled `{FROZEN_POOL}` features "
+        f"from the nearest mean of a class{' of a collection' * several} (Lee et al., 2018); "
+    )
+    if "kept" not in figures:
+        passing = percent(1 - figures["scans_refused"])
+        return f"{text}its threshold lets {passing} of the test scans pass."
+    warned = ", ".join(
+        f"{name} {percent(share)}" for name, share in figures["warned_by_collection"].items()
+    )
     return (
-        table(("pictures", "refused"), rows)
-        + f"\nArea under the ROC curve, brain scans against the others: {figures['auroc']:.3f}.\n"
+        f"{text}its threshold was set to let {percent(figures['kept'])} of every collection's "
+        f"held-out scans pass. A scan above a lower one, which {percent(figures['familiar'])} are "
+        "below, is answered and said to be unlike what the model was trained on. Of the test "
+        f"scans, that is said of: {warned}."
+    )
+
+
+def temperature(metrics: dict[str, Any]) -> str:
+    """The temperature, and what it was fitted to."""
+    model, value = metrics["model"], metrics["calibration"]["temperature"]
+    text = f"One temperature (Guo et al., 2017), {value:.3f}, is part of the model, "
+    if "validation_accuracy" in model:
+        return f"{text}fitted on the validation side.\n"
+    return (
+        f"{text}fitted to the pooled answers of the models of the other folds, each to the scans "
+        "that it was not trained on: the file itself was trained without a validation side.\n"
     )

@@ -24,6 +24,8 @@ MEASURED = (
     "parity",
     "int8",
     "protocols",
+    "temperature",
+    "terms",
 )
 
 
@@ -147,3 +149,25 @@ def test_refusal_by_kind():
     assert "| of them, photographs | 99.1 % |" in text
     assert "| of them, noise | 100.0 % |" in text
     assert "0.987" in text
+    assert "its threshold lets 95.1 % of the test scans pass" in text
+
+
+def test_where_the_thresholds_were_set_is_said_where_it_was_written_down():
+    figures = {"auroc": 0.987, "refused": 0.995, "scans_refused": 0.049, "by_kind": {}}
+    figures |= {"scans": 2600, "pictures": 300, "scans_by_collection": {"kaggle": 0.03, "b": 0.04}}
+    figures |= {"kept": 0.985, "familiar": 0.95}
+    figures |= {"warned_by_collection": {"kaggle": 0.012, "b": 0.034}}
+    text = render("refusal", {"ood": figures})
+    assert "nearest mean of a class of a collection" in text
+    assert "to let 98.5 % of every collection's held-out scans pass" in text
+    assert "which 95.0 % are below" in text
+    assert text.endswith("that is said of: kaggle 1.2 %, b 3.4 %.\n")
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_the_temperature_says_what_it_was_fitted_to(validated):
+    model = {"validation_accuracy": 0.9} if validated else {}
+    text = render("temperature", {"model": model, "calibration": {"temperature": 0.5739}})
+    assert "0.574" in text
+    assert ("on the validation side" in text) == validated
+    assert ("models of the other folds" in text) != validated
