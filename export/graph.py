@@ -19,7 +19,6 @@ OPSET = 18
 IR_VERSION = 8  # the first that has opset 18: old runtimes load it too
 SMALLEST_HALVED = 1024  # elements; shorter arrays are not worth a Cast
 SUMS = "cam/channels"
-CHANNELS = 512  # of block5_conv3
 HALVED = ("Conv", "Relu", "MaxPool")
 
 
@@ -27,10 +26,10 @@ def convert_network(model: keras.Model) -> onnx.ModelProto:
     """Keras checkpoint -> ONNX from `rgb`, float32 (N, 224, 224, 3) from 0 to 255, to
 
     - `logits`, float32 (N, 4)
-    - `hidden`, float32 (N, 128), and `convolved`, float32 (N, 512, 14, 14): the hidden layer
+    - `hidden`, float32 (N, 128), and `convolved`, float32 (N, channels, 14, 14): the hidden layer
       and block5_conv3, from which Grad-CAM is made
-    - `pooled`, float32 (N, 512): log(1 + mean) and log(1 + standard deviation) of each channel
-      of block3_pool, from which the out-of-distribution score is made
+    - `pooled`, float32 (N, 2 * channels): log(1 + mean) and log(1 + standard deviation) of each
+      channel of block3_pool, from which the out-of-distribution score is made
 
     tf2onnx cannot take a Keras model that was loaded from a file, so a function is traced.
     """
@@ -126,11 +125,11 @@ def append_maps(
     et al., "Grad-CAM: visual explanations from deep networks", ICCV 2017.
 
     Args:
-        hidden_kernel: float32 (7 * 7 * 512, 128).
+        hidden_kernel: float32 (7 * 7 * channels, 128).
         logits_kernel: float32 (128, 4).
     """
     units = hidden_kernel.shape[1]
-    by_channel = hidden_kernel.reshape(-1, CHANNELS, units).sum(axis=0).T / MAP_CELLS**2
+    by_channel = hidden_kernel.reshape((MAP_CELLS // 2) ** 2, -1, units).sum(axis=0).T
     return _append(
         model,
         used=("convolved", "hidden"),
@@ -138,7 +137,7 @@ def append_maps(
             "cam/zero": np.float32(0),
             "cam/unit_axis": np.array([1], np.int64),
             "cam/classes": logits_kernel.T,
-            SUMS: by_channel.astype(np.float32),
+            SUMS: (by_channel / MAP_CELLS**2).astype(np.float32),
             "cam/flat_shape": np.array([0, 0, -1], np.int64),
             "cam/map_shape": np.array([0, 0, MAP_CELLS, MAP_CELLS], np.int64),
             "cam/last_axis": np.array([2], np.int64),

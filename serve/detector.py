@@ -1,15 +1,20 @@
-"""The out-of-distribution score in NumPy: fitted by train/, built into the graph by export/."""
+"""The out-of-distribution score in NumPy: fitted by train/ to the published network, by export/ to
+the slim one, and built into the graph by export/."""
 
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from .artifacts import replacing
 from .command import UserError
+
+KEPT = 0.985  # share of every collection's held-out scans that the threshold lets pass
+FAMILIAR = 0.95  # and that the lower one, of the warning, says nothing of
 
 
 @dataclass(frozen=True)
@@ -20,13 +25,13 @@ class Detector:
     adversarial attacks", NeurIPS 2018. The arrays are rounded to what float16 can represent.
     """
 
-    means: np.ndarray  # float32 (classes, 512)
-    whitening: np.ndarray  # float32 (512, 512), lower triangular
+    means: np.ndarray  # float32 (classes, D); D is 512, in the slim network fewer
+    whitening: np.ndarray  # float32 (D, D), lower triangular
     threshold: float  # above it a picture is no brain MRI
     warning: float = np.inf  # above it a scan is unlike what was trained on
 
     def score(self, pooled: np.ndarray) -> np.ndarray:
-        """How unlike the training scans, float32 (N,), of pooled features (N, 512)."""
+        """How unlike the training scans, float32 (N,), of pooled features (N, D)."""
         distances = [(((pooled - mean) @ self.whitening) ** 2).mean(axis=1) for mean in self.means]
         return np.min(distances, axis=0)
 
@@ -46,14 +51,38 @@ def pool(features: np.ndarray) -> np.ndarray:
     """Each channel's mean and standard deviation over the picture, as log(1 + x).
 
     Args:
-        features: block3_pool, (N, 28, 28, 256).
+        features: block3_pool, (N, 28, 28, channels).
 
     Returns:
-        float32 (N, 512).
+        float32 (N, 2 * channels).
     """
     features = features.astype(np.float32)
     moments = features.mean(axis=(1, 2)), features.std(axis=(1, 2))
     return np.log1p(np.concatenate(moments, axis=1))
+
+
+def fit_detector(pooled: np.ndarray, cells: np.ndarray, held_out: Sequence[np.ndarray]) -> Detector:
+    """Fit means and one covariance for all, then set the thresholds on `held_out`.
+
+    Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
+    Journal of Multivariate Analysis 88, 2004.
+
+    Args:
+        pooled: float32 (N, D), of training scans.
+        cells: (N,), what the scans of one mean share: collection and class.
+        held_out: float32 (M, D), of scans of other patients, of each collection.
+    """
+    from sklearn.covariance import LedoitWolf  # of those who fit; who reads needs NumPy alone
+
+    names, cell = np.unique(cells, return_inverse=True)
+    means = np.stack([pooled[cell == number].mean(axis=0) for number in range(len(names))])
+    precision = LedoitWolf(assume_centered=True).fit(pooled - means[cell]).precision_
+    bare = Detector(_rounded(means), _rounded(np.linalg.cholesky(precision)), np.inf)
+    scores = [bare.score(own) for own in held_out]
+    threshold, warning = (
+        max(float(np.quantile(own, share)) for own in scores) for share in (KEPT, FAMILIAR)
+    )
+    return replace(bare, threshold=threshold, warning=warning)
 
 
 def read_detector(path: Path) -> Detector:
@@ -73,3 +102,9 @@ def read_detector(path: Path) -> Detector:
             )
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not an out-of-distribution score ({error})") from error
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """float32, of what float16 can represent."""
+    return values.astype(np.float16).astype(np.float32)
+

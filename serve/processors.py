@@ -1,4 +1,4 @@
-"""How many threads to run on: as many as there are processors that this process may use."""
+"""The processors that this process may use: how many, so threads to run on, and what they can."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ MOST = 256  # threads, where there are not more processors
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
+FEATURES = Path("/proc/cpuinfo")
+BFLOAT16 = ("amx_bf16", "avx512_bf16")  # in it
 
 
 def threads(wanted: int | None = None) -> int:
@@ -45,6 +47,13 @@ def available() -> int:
     else:
         processors = os.cpu_count() or 1
     return max(1, math.ceil(min([processors, *_quotas()])))
+
+
+def has_bfloat16() -> bool:
+    """Whether the processors multiply 16-bit numbers (bfloat16) faster than 32-bit ones."""
+    return FEATURES.exists() and any(
+        name in FEATURES.read_text(encoding="utf-8") for name in BFLOAT16
+    )
 
 
 def _checked(number: object, name: str) -> int:

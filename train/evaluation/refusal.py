@@ -9,44 +9,20 @@ channels are sparse, and on a linear scale the few scans that excite one hide ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
 from serve.command import UserError
-from serve.detector import Detector
+from serve.detector import Detector, fit_detector
 from train.data.collections import by_collection, collection_of
 from train.data.dataset import UNKNOWN_TUMOUR, Scan, read_scans
 from train.data.folds import Sides
 from train.learning.pooled import PooledCache
 
 VIEWS = 2  # of every scan that the score is fitted to, of other brightness and contrast
-KEPT = 0.985  # share of every collection's held-out scans that the threshold lets pass
-FAMILIAR = 0.95  # and that the lower one, of the warning, says nothing of
-
-
-def fit_detector(pooled: np.ndarray, cells: np.ndarray, held_out: Sequence[np.ndarray]) -> Detector:
-    """Fit means and covariance, then set the thresholds on `held_out`.
-
-    Args:
-        pooled: float32 (N, 512), of training scans.
-        cells: (N,), what the scans of one mean share: collection and class.
-        held_out: float32 (M, 512), of scans of other patients, of each collection.
-    """
-    names, cell = np.unique(cells, return_inverse=True)
-    means = np.stack([pooled[cell == number].mean(axis=0) for number in range(len(names))])
-    precision = LedoitWolf(assume_centered=True).fit(pooled - means[cell]).precision_
-    whitening = np.linalg.cholesky(precision)
-    bare = Detector(*(a.astype(np.float16).astype(np.float32) for a in (means, whitening)), np.inf)
-    scores = [bare.score(own) for own in held_out]
-    threshold, warning = (
-        max(float(np.quantile(own, share)) for own in scores) for share in (KEPT, FAMILIAR)
-    )
-    return Detector(bare.means, bare.whitening, threshold, warning)
 
 
 def fit_to_sides(pooled: PooledCache, sides: Sides, views: int = VIEWS) -> Detector:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import keras
 
-CPU_FLAGS = ("amx_bf16", "avx512_bf16")  # of /proc/cpuinfo
+from serve.processors import has_bfloat16
 
 
 def fast_precision() -> str:
@@ -14,14 +12,9 @@ def fast_precision() -> str:
 
     Not 16 bits by JAX on a CPU: the compiled network gave NaN there (JAX 0.11.2).
     """
-    by_cpu = keras.backend.backend() == "tensorflow" and _cpu_has_bfloat16()
+    by_cpu = keras.backend.backend() == "tensorflow" and has_bfloat16()
     return "mixed_bfloat16" if _gpus() or by_cpu else "float32"
 
 
 def _gpus() -> list[str]:
     return [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
-
-
-def _cpu_has_bfloat16() -> bool:
-    info = Path("/proc/cpuinfo")
-    return info.exists() and any(flag in info.read_text(encoding="utf-8") for flag in CPU_FLAGS)

@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serve.detector import Detector, read_detector
+from serve.detector import FAMILIAR, KEPT, Detector, fit_detector, read_detector
 from train.data.dataset import find_scans
-from train.evaluation.refusal import (
-    FAMILIAR,
-    KEPT,
-    fit_detector,
-    read_others,
-    refusal,
-)
+from train.evaluation.refusal import read_others, refusal
 from train.learning.pooled import PooledCache
 from train.network.vgg16 import build_model
 from train.pictures.augment import AugmentedViews
