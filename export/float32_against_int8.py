@@ -1,4 +1,4 @@
-"""Does the int8 model answer as the float32 model does?"""
+"""Does the int8 model, or the small one, answer as the float32 model does?"""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Answers:
     probabilities: np.ndarray  # float32 (N, 4)
     maps: np.ndarray  # float32 (N, 14, 14), of the answered class
     brain_mri: np.ndarray  # bool
+    scores: np.ndarray  # float32, how unlike the training scans
 
     @property
     def classes(self) -> np.ndarray:
@@ -48,8 +49,32 @@ def answers_of(model: Path, images: Sequence[Path]) -> Answers:
         pixels = np.stack([load_pixels(path, INPUT_SIZE) for path in paths])
         probabilities, maps, scores = session.run(outputs, {"image": pixels})
         answered = maps[np.arange(len(maps)), probabilities.argmax(axis=1)]
-        parts.append((probabilities, answered, scores <= threshold))
+        parts.append((probabilities, answered, scores <= threshold, scores))
     return Answers(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def figures_against(
+    float32: Answers,
+    other: Answers,
+    called: str,
+    labels: np.ndarray,
+    masks: Sequence[np.ndarray | None],
+) -> dict[str, float | str | None]:
+    """How alike two models answer, and how good either is.
+
+    Args:
+        float32, other: of the same scans.
+        called: what the second is called in the figures' names.
+        labels, masks: see `figures_of`.
+    """
+    figures: dict[str, float | str | None] = {
+        "images": len(labels),
+        "same_class": same_class(float32, other),
+        "largest_difference": largest_difference(float32, other),
+    }
+    for name, own in (("float32", float32), (called, other)):
+        figures |= {f"{key}_{name}": v for key, v in figures_of(own, labels, masks).items()}
+    return figures | {"track_record": track_record(other, labels)}
 
 
 def same_class(float32: Answers, int8: Answers) -> float:

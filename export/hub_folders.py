@@ -18,6 +18,7 @@ from serve.artifacts import (
     MODELS,
     ONNX_NAME,
     OOD_NAME,
+    SMALL_NAME,
     TRAINED_ON_NAME,
 )
 from serve.command import UserError
@@ -153,8 +154,9 @@ def _start(folder: Path) -> None:
 def _copy_artifacts(folder: Path) -> None:
     for name in MADE_BY:
         _copy(MODELS / name, folder / name)
-    if (MODELS / INT8_NAME).exists():
-        _copy(MODELS / INT8_NAME, folder / INT8_NAME)
+    for name in (INT8_NAME, SMALL_NAME):
+        if (MODELS / name).exists():
+            _copy(MODELS / name, folder / name)
     for path in MODELS.glob("*.json"):
         _copy(path, folder / path.name)
     _copy(MODELS / CARD, folder / CARD)

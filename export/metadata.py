@@ -9,6 +9,7 @@ from pathlib import Path
 
 import onnx
 
+from export import graph
 from serve.artifacts import TRAINED_ON_NAME, replacing, sha256
 from serve.command import UserError
 from serve.metrics import CHECKPOINT, read_metrics, require_current
@@ -91,6 +92,12 @@ def _answer(row: dict[str, str]) -> tuple[float, bool]:
 def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
     """The metadata properties that are in a model."""
     return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def restamp(onnx_file: Path, **properties: str) -> None:
+    """Change metadata properties in a file."""
+    model = onnx.load(onnx_file)
+    onnx.save(graph.stamp(model, metadata_of(model) | properties), onnx_file)
 
 
 def of_model(onnx_file: Path) -> dict[str, str]:

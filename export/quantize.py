@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,16 +34,8 @@ from onnxruntime.quantization import (
 from tqdm import tqdm
 
 from export import graph
-from export.float32_against_int8 import (
-    answers_of,
-    figures_of,
-    labels_of,
-    largest_difference,
-    read_masks,
-    same_class,
-    track_record,
-)
-from export.metadata import QUOTED, metadata_of, of_model, write_beside
+from export.float32_against_int8 import answers_of, figures_against, labels_of, read_masks
+from export.metadata import QUOTED, metadata_of, of_model, restamp, write_beside
 from serve.artifacts import INT8_NAME, METRICS_NAME, MODELS, ONNX_NAME, replacing, require_writable
 from serve.classifier import BrainTumorClassifier
 from serve.command import UserError, run
@@ -187,7 +179,7 @@ def make(model: Path, output: Path, data: Path, slices: Path | None, masks: Path
         raise UserError(f"{model}: no such model (python -m export.to_onnx makes it)")
     require_writable(output)
     BrainTumorClassifier(model, device="cpu")  # else it says what is wrong with it
-    _require_current(model)
+    require_current_model(model)
     learnt, unseen = (files_of(side, model.parent) for side in ("training", "test"))
     testing = sorted(path for path in (data / name for name in unseen) if path.is_file())
     if not testing:
@@ -198,28 +190,30 @@ def make(model: Path, output: Path, data: Path, slices: Path | None, masks: Path
             quantize(onnx.load(model), calibration_scans(data / "Training", learnt)), temporary
         )
         answers = answers_of(model, testing), answers_of(temporary, testing)
-        figures = {
-            "images": len(testing),
-            "same_class": same_class(*answers),
-            "largest_difference": largest_difference(*answers),
-            "bytes": temporary.stat().st_size,
-        }
-        for precision, own in zip(("float32", "int8"), answers, strict=True):
-            for name, value in figures_of(own, labels, outlines).items():
-                figures[f"{name}_{precision}"] = value
-        for name, value in figures.items():
-            print(f"{name:22}{value if value is None else f'{value:.6g}'}")
+        figures = figures_against(*answers, "int8", labels, outlines)
+        figures["bytes"] = temporary.stat().st_size
+        show(figures)
         if figures["same_class"] < LEAST_SAME:
             raise UserError(f"{output}: not written, too many scans get another class")
-        figures["track_record"] = track_record(answers[1], labels)
-        stamped = metadata_of(onnx.load(temporary)) | {"track_record": figures["track_record"]}
-        onnx.save(graph.stamp(onnx.load(temporary), stamped), temporary)
+        restamp(temporary, track_record=figures["track_record"])
     write_beside(output)
     write_metrics(output.parent, "export.int8", figures, of_model(output))
     print(f"wrote {output}, {output.stat().st_size / 1e6:.1f} MB")
 
 
-def _require_current(model: Path) -> None:
+def show(figures: Mapping[str, float | str | None]) -> None:
+    """Print them, a line each, but for the track record."""
+    for name, value in figures.items():
+        if name != "track_record":
+            print(f"{name:32}{value if value is None else f'{value:.6g}'}")
+
+
+def require_current_model(model: Path) -> None:
+    """Refuse a float32 model that is not of the checkpoint which metrics.json is of.
+
+    Raises:
+        UserError: see `serve.metrics.require_current`.
+    """
     made_of, metrics = of_model(model)[CHECKPOINT], read_metrics(model.parent)
     measured = metrics.get("model", {}).get("sha256", made_of)
     if made_of != measured:

@@ -1,6 +1,6 @@
 """Do the committed artifacts belong together? python -m export.verify
 
-Checks the checkpoint, the two ONNX models and metrics.json against each other: hashes, the
+Checks the checkpoint, the ONNX models and metrics.json against each other: hashes, the
 contract, what the metadata say, and the answers for the example scans. A line a check; exit
 status 1 if one fails.
 """
@@ -29,6 +29,7 @@ from serve.artifacts import (
     MODELS,
     ONNX_NAME,
     OOD_NAME,
+    SMALL_NAME,
     sha256,
 )
 from serve.classifier import BrainTumorClassifier
@@ -37,8 +38,9 @@ from serve.contract import ModelError
 from serve.detector import read_detector
 from serve.metrics import read_metrics, stale_sections
 
-LARGEST = {KERAS_NAME: 100e6, ONNX_NAME: 100e6, INT8_NAME: 20e6}  # bytes
+LARGEST = {KERAS_NAME: 100e6, ONNX_NAME: 100e6, INT8_NAME: 20e6, SMALL_NAME: 6e6}  # bytes
 INT8_TOLERANCE = 0.1  # of a probability
+SMALL_LEAST_SAME = 0.9  # share of the examples that must get the same class
 
 UNREADABLE = (OSError, KeyError, ValueError, UserError, ModelError, ValidationError, DecodeError)
 
@@ -59,15 +61,15 @@ def check_figures(models: Path) -> Iterator[str]:
 
 def check_sizes(models: Path) -> Iterator[str]:
     """the files are as small as promised"""
-    for name, most in LARGEST.items():
-        size = (models / name).stat().st_size
+    for name in (KERAS_NAME, *_onnx_names(models)):
+        size, most = (models / name).stat().st_size, LARGEST[name]
         if size > most:
             yield f"{name} has {size:,} bytes, {most:,.0f} are allowed"
 
 
 def check_contract(models: Path) -> Iterator[str]:
     """the ONNX models have the contract's tensors and standard operators only"""
-    for name in (ONNX_NAME, INT8_NAME):
+    for name in _onnx_names(models):
         model = onnx.load(models / name)
         onnx.checker.check_model(model, full_check=True)
         sets = {(entry.domain, entry.version) for entry in model.opset_import}
@@ -80,12 +82,15 @@ def check_metadata(models: Path) -> Iterator[str]:
     """their metadata say what metrics.json says"""
     detector = read_detector(models / OOD_NAME)
     expected = describe(models / KERAS_NAME, detector.threshold, detector.warning)
-    int8 = {
-        "precision": "int8",
-        "track_record": read_metrics(models)["export"]["int8"]["track_record"],
-    }
-    for name, own in ((ONNX_NAME, {}), (INT8_NAME, int8)):
+    measured = read_metrics(models)["export"]
+    for name in _onnx_names(models):
         found = metadata_of(onnx.load(models / name, load_external_data=False))
+        own = {}
+        if name != ONNX_NAME:
+            record = measured["int8" if name == INT8_NAME else "small"]["track_record"]
+            own = {"precision": "int8", "track_record": record}
+        if name == SMALL_NAME:  # its score is its own
+            own |= {key: found.get(key) for key in ("ood_threshold", "ood_warning")}
         for key, value in (expected | own).items():
             if found.get(key) != value:
                 yield f"{name} has {key} {found.get(key)}, not {value}"
@@ -115,6 +120,21 @@ def check_int8(models: Path) -> Iterator[str]:
         yield f"a probability differs by {difference:.2g}"
 
 
+def check_small(models: Path) -> Iterator[str]:
+    """the small model, where there is one, answers much as the float32 model on the examples"""
+    if SMALL_NAME in _onnx_names(models):
+        scans = sorted(EXAMPLES.iterdir())
+        answers = answers_of(models / ONNX_NAME, scans), answers_of(models / SMALL_NAME, scans)
+        if (same := same_class(*answers)) < SMALL_LEAST_SAME:
+            yield f"{1 - same:.0%} of the examples get another class"
+
+
+def _onnx_names(models: Path) -> list[str]:
+    """The small model may be missing."""
+    small = [SMALL_NAME] if (models / SMALL_NAME).exists() else []
+    return [ONNX_NAME, INT8_NAME, *small]
+
+
 CHECKS: tuple[Check, ...] = (
     check_hashes,
     check_figures,
@@ -123,6 +143,7 @@ CHECKS: tuple[Check, ...] = (
     check_metadata,
     check_keras,
     check_int8,
+    check_small,
 )
 
 

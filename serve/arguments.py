@@ -114,8 +114,8 @@ def _parser() -> argparse.ArgumentParser:
         "--model",
         type=_name,
         default="auto",
-        help="auto, fp32, int8, an ONNX file, or hub:USER/NAME for a repository on the Hugging "
-        "Face Hub (default: auto)",
+        help="auto, fp32, int8, small, an ONNX file, or hub:USER/NAME for a repository on the "
+        "Hugging Face Hub (default: auto)",
     )
     parser.add_argument(
         "--axis",

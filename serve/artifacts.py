@@ -18,6 +18,7 @@ EXAMPLES = _HERE / "app" / "examples"  # scans, CC0
 KERAS_NAME = "brain_tumor_vgg16.keras"
 ONNX_NAME = "brain_tumor_vgg16.onnx"
 INT8_NAME = "brain_tumor_vgg16.int8.onnx"
+SMALL_NAME = "brain_tumor_vgg16.small.onnx"
 OOD_NAME = "brain_tumor_vgg16.ood.npz"
 METRICS_NAME = "metrics.json"
 TRAINED_ON_NAME = "trained_on.csv"

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar, overload
 
 import numpy as np
 
-from .artifacts import INT8_NAME, MODELS, ONNX_NAME
+from .artifacts import INT8_NAME, MODELS, ONNX_NAME, SMALL_NAME
 from .contract import ModelError as ModelError
 from .contract import check_outputs, read_contract
 from .crop import Crop
@@ -27,7 +27,7 @@ from .sheet import find_panels, unfolded
 from .turned import looks_turned, may_be_turned, turned_views
 from .unfamiliar import unfamiliar
 
-NAMED_MODELS = {"fp32": ONNX_NAME, "int8": INT8_NAME}
+NAMED_MODELS = {"fp32": ONNX_NAME, "int8": INT8_NAME, "small": SMALL_NAME}
 BATCH = 8
 
 Source = TypeVar("Source", bound=ImageSource)
@@ -67,8 +67,8 @@ class BrainTumorClassifier:
     diagnosis.
 
     Args:
-        model: "auto" (int8 on a CPU, float32 on a GPU if it is there), "fp32", "int8", or the
-            path of an ONNX file.
+        model: "auto" (int8 on a CPU, float32 on a GPU if it is there), "fp32", "int8", "small", or
+            the path of an ONNX file.
         device: "auto" (a GPU where one can be used; where it fails, the CPU, and a warning is
             logged), "cpu" or "cuda".
         threads: of one inference; by default what the environment variable BRAIN_TUMOR_THREADS

@@ -29,6 +29,7 @@ OF_CHECKPOINT = {
     "ood": "train.ood",
     "export.float32": "export.to_onnx",
     "export.int8": "export.quantize",
+    "export.small": "export.slim",
     "benchmark.cold_start": "export.benchmark",
     "benchmark.speed": "export.benchmark",
     "benchmark.folder": "export.benchmark",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, get_args
 
 from ..arguments import MOST_PER_BATCH
 from ..artifacts import sha256
-from ..classifier import BATCH, BrainTumorClassifier
+from ..classifier import BATCH, NAMED_MODELS, BrainTumorClassifier
 from ..command import RESUMES, UserError, run
 from ..names import INTENDED_USE, LABELS
 from ..providers import Device
@@ -70,7 +70,7 @@ def _job(args: argparse.Namespace, device: Device) -> Job:
     from .worker import Job
 
     model = {"cuda": "fp32", "cpu": "int8"}[device] if args.model == "auto" else args.model
-    model = model if model in ("fp32", "int8") else absolute(model)
+    model = model if model in NAMED_MODELS else absolute(model)
     classifier = BrainTumorClassifier(model, "cpu", 1)
     if classifier.labels != LABELS:
         raise UserError(f"{model}: its classes are not {', '.join(LABELS)}")
@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ray", metavar="ADDRESS", help="of a cluster (default: this machine's cores)"
     )
-    parser.add_argument("--model", default="auto", help="auto, fp32, int8 or an ONNX file")
+    parser.add_argument("--model", default="auto", help="auto, fp32, int8, small or an ONNX file")
     parser.add_argument("--device", choices=get_args(Device), default="auto")
     parser.add_argument(
         "--batch-size",
