@@ -1,5 +1,5 @@
 // Several files: their cards, which of them are shown, the maps over them, and the whole answer
-// of the one that was chosen.
+// of the one that was chosen, or of several side by side.
 
 window.cards = (element, trigger, watch, props) => {
   boxes.card = newBox(trigger);
@@ -7,20 +7,47 @@ window.cards = (element, trigger, watch, props) => {
   Object.assign(status, { className: "unspoken", role: "status" });
   document.getElementById("files-box").append(status);
 
+  const open = (cards, words) => {
+    const turn = turnOf("card");
+    say("card", pending(words), trigger);
+    trigger("click", { ...wanted("files-box"), cards, turn });
+    document.getElementById("card").scrollIntoView({ block: "start", behavior: "smooth" });
+  };
+
+  const compared = () => [...element.querySelectorAll("[name=compare]:checked")];
+
+  // Two to four cards can be compared: so many are chosen, and no more.
+  const count = () => {
+    const bar = element.querySelector(".comparing");
+    const { fewest, most } = bar.dataset;
+    const chosen = compared().length;
+    bar.querySelector("button").disabled = chosen < fewest;
+    bar.querySelector("[role=status]").textContent =
+      `${chosen} of ${most} chosen${chosen < fewest ? `: choose at least ${fewest}` : ""}.`;
+    for (const box of element.querySelectorAll("[name=compare]")) {
+      box.disabled = !box.checked && chosen >= most;
+    }
+  };
+
   const close = () => {
     turnOf("card");
     say("card", ["", ""], trigger);
-    element.querySelector(`[data-card="${boxes.card.number}"]`)?.focus();
+    const from = boxes.card.number === undefined
+      ? ".compare-cards"
+      : `[data-card="${boxes.card.number}"]`;
+    element.querySelector(from)?.focus();
   };
 
   element.addEventListener("click", ({ target }) => {
     const card = target.closest("[data-card]");
+    if (target.closest(".compare-cards")) {
+      const chosen = compared().map(({ value }) => Number(value));
+      boxes.card.number = undefined;
+      open(chosen, `Looking at ${chosen.length} scans …`);
+    }
     if (!card) return;
     boxes.card.number = Number(card.dataset.card);
-    const turn = turnOf("card");
-    say("card", pending(looking(card.querySelector(".name").textContent)), trigger);
-    trigger("click", { ...wanted("files-box"), card: boxes.card.number, turn });
-    document.getElementById("card").scrollIntoView({ block: "start", behavior: "smooth" });
+    open([boxes.card.number], looking(card.querySelector(".name").textContent));
   });
 
   element.addEventListener("input", ({ target }) => {
@@ -30,12 +57,9 @@ window.cards = (element, trigger, watch, props) => {
       }
     }
     if (target.name === "all-maps") {
-      for (const heat of element.querySelectorAll(".cards .heat")) {
-        const wanted = target.value === "likeliest" ? "likeliest" in heat.dataset
-          : heat.dataset.class === target.value;
-        heat.hidden = !wanted;
-      }
+      showClass(target.value, element.querySelector(".cards")); // viewer.js
     }
+    if (target.name === "compare") count();
   });
 
   document.addEventListener("keydown", (event) => {

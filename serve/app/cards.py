@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from PIL import Image
@@ -16,8 +16,10 @@ from ..series import SeriesPrediction
 from ..view import in_slice
 from . import volume
 from . import words as text
-from .html import column, data_url, framed_scan, heat_url, shown_first
+from .compare import FEWEST, MOST
+from .html import column, data_url, framed_scan, heat_url
 from .table import table
+from .viewer import LIKELIEST, likeliest, map_name, radios, shown_first
 
 SIDE, HEAT_SIDE = 288, 72  # pixels, the longer side of a thumbnail and of its map
 
@@ -44,7 +46,7 @@ def cards(answers: Sequence[Answered], labels: Sequence[str]) -> str:
     answered = len(answers) - kinds.count(FAILED)
     return (
         f'<section class="files" data-says="{answered} of {len(answers)} files answered.">'
-        f"{_filter(kinds, labels)}{_maps(labels)}"
+        f"{_filter(kinds, labels)}{_maps(labels)}{_compare(answered)}"
         f'<ul class="cards">{items}</ul>'
         f"{table(answers, labels)}</section>"
     )
@@ -80,6 +82,8 @@ def _card(number: int, one: Answered, kind: str, labels: Sequence[str]) -> str:
         f'<div class="card-face">{content}</div>'
         if kind == FAILED
         else f'<button type="button" class="card-face" data-card="{number}">{content}</button>'
+        f'<label class="switch"><input type="checkbox" name="compare" value="{number}">'
+        f'<span>Compare<span class="unspoken"> {name}</span></span></label>'
     )
     return f'<li class="{kind}" data-kind="{kind}">{inner}</li>'
 
@@ -95,9 +99,9 @@ def _picture(one: Answered, labels: Sequence[str]) -> str:
     layers = ""
     if prediction.label is not None:
         for label, cam in zip(labels, cams, strict=True):
-            likeliest = ' data-likeliest=""' if label == shown_first(prediction.label) else ""
+            mark = likeliest(label, shown_first(prediction.label))
             layers += (
-                f'<img class="heat" data-class="{label}"{likeliest} alt="" hidden '
+                f'<img class="heat" data-class="{label}"{mark} alt="" hidden '
                 f'src="{heat_url(cam, image.size, seen, HEAT_SIDE)}">'
             )
     return f'<span class="stack"><img src="{data_url(image)}" alt="">{layers}</span>'
@@ -114,25 +118,30 @@ def _filter(kinds: Sequence[str], labels: Sequence[str]) -> str:
     """Which cards are shown; only what there is can be chosen."""
     counts = Counter(kinds)
     names = {label: column(label) for label in labels} | KINDS
-    choices = [("", f"All ({len(kinds)})")]
-    choices += [(kind, f"{name} ({counts[kind]})") for kind, name in names.items() if counts[kind]]
+    choices = {"": f"All ({len(kinds)})"}
+    choices |= {kind: f"{name} ({counts[kind]})" for kind, name in names.items() if counts[kind]}
     return _choices("filter", "Show", choices)
 
 
 def _maps(labels: Sequence[str]) -> str:
     """Which map lies over all the thumbnails."""
-    choices = [("", "No map"), ("likeliest", "The likeliest tumour")]
-    return _choices(
-        "all-maps",
-        "Over all scans, what speaks for",
-        choices + [(one, column(one)) for one in labels],
+    choices = {one: map_name(one) for one in ("", LIKELIEST, *labels)}
+    return _choices("all-maps", "Over all scans, what speaks for", choices)
+
+
+def _compare(answered: int) -> str:
+    """What looks at some of the cards side by side; cards.js says how many are chosen."""
+    if answered < FEWEST:
+        return ""
+    return (
+        f'<p class="downloads comparing" data-fewest="{FEWEST}" data-most="{MOST}">'
+        '<button type="button" class="compare-cards" disabled>Compare side by side</button>'
+        f'<span role="status">Choose {FEWEST} to {MOST} cards.</span></p>'
     )
 
 
-def _choices(name: str, legend: str, choices: Sequence[tuple[str, str]]) -> str:
-    radios = "".join(
-        f'<label><input type="radio" name="{name}" value="{value}"'
-        f"{'' if value else ' checked'}><span>{words}</span></label>"
-        for value, words in choices
+def _choices(name: str, legend: str, choices: Mapping[str, str]) -> str:
+    return (
+        f'<fieldset class="choices {name}"><legend>{legend}</legend>'
+        f"{radios(name, choices, '')}</fieldset>"
     )
-    return f'<fieldset class="choices {name}"><legend>{legend}</legend>{radios}</fieldset>'

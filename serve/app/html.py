@@ -15,8 +15,8 @@ from PIL import Image
 from ..classifier import Prediction
 from ..crop import Crop
 from ..measures import percent
-from ..names import INTENDED_USE, LABELS, NOTUMOR
-from ..overlay import INFERNO, framed, heat_layer
+from ..names import INTENDED_USE
+from ..overlay import framed, heat_layer
 from ..track_record import TrackRecord
 from . import words as text
 from .bounds import MAX_BYTES, MOST_FILES
@@ -141,83 +141,6 @@ def refused_picture(analysis: Analysis) -> str:
     )
 
 
-def viewer(analysis: Analysis, metrics: dict[str, Any], key: str) -> str:
-    """The scan, and beside it the scan under each class's map; one map is shown at a time, and
-    none at first where the answer is "no tumour": it would light up healthy brain.
-
-    Args:
-        analysis: what is shown.
-        metrics: metrics.json.
-        key: of this viewer in the page.
-    """
-    scan, seen = framed_scan(analysis.scan, analysis.crop, SCAN_SIZE)
-    heats = {
-        label: heat_url(one, scan.size, seen, HEAT_SIZE) for label, one in analysis.maps.items()
-    }
-    return viewer_of(
-        key,
-        analysis.prediction.path,
-        data_url(scan),
-        heats,
-        shown_first(analysis.prediction.label),
-        text.ENGINES[analysis.engine],
-        metrics,
-        caption=text.FRAMED if seen else text.SCAN,
-    )
-
-
-def viewer_of(
-    key: str,
-    name: str,
-    scan: str,
-    heats: Mapping[str, str],
-    shown: str,
-    engine: str,
-    metrics: dict[str, Any],
-    above: str = "",
-    caption: str = text.SCAN,
-) -> str:
-    """Two pictures and what changes them; viewer.js does it.
-
-    Args:
-        key: of this viewer in the page.
-        name: the scan's.
-        scan: its picture, an address.
-        heats: the map of every class, an address each.
-        shown: the class whose map is shown first; "" none.
-        engine: what drew the maps.
-        metrics: metrics.json.
-        above: what else belongs to it, HTML.
-        caption: of the scan.
-    """
-    layers = "".join(
-        f'<img class="heat" data-class="{label}" src="{layer}" '
-        f'alt="What speaks for {text.class_noun(label)}"{hidden(label, shown)}>'
-        for label, layer in heats.items()
-    )
-    attention = metrics.get("attention", {})
-    captions = [part("p", "", shown, "reading", text.NO_MAP)]
-    captions += [
-        part("p", label, shown, "reading", text.how_to_read_map(label, attention))
-        for label in heats
-    ]
-    alt = f"The scan {escape(name, quote=True)}"
-    return (
-        f'<section id="{key}" class="viewer" data-name="{escape(name, quote=True)}">{above}'
-        '<div class="pictures">'
-        f'<figure>{_view(f"""<img class="scan" src="{scan}" alt="{alt}">""", "The scan")}'
-        f"<figcaption>{caption}</figcaption></figure>"
-        f'<figure>{_view(f"""<img class="scan" src="{scan}" alt="">{layers}""", "Under the map")}'
-        f"<figcaption>{text.LOOKED_AT} ({engine})</figcaption></figure></div>"
-        f"{controls(list(heats), shown, key)}{''.join(captions)}{_view_tools(key)}</section>"
-    )
-
-
-def shown_first(label: str | None) -> str:
-    """The class whose map is shown until the visitor chooses; "" none."""
-    return "" if label is None or label == LABELS[NOTUMOR] else label
-
-
 def figure(words: str, file: Path) -> str:
     """A picture of the report: a file of `server.REPORT`."""
     return (
@@ -229,64 +152,6 @@ def figure(words: str, file: Path) -> str:
 def column(label: str) -> str:
     """A class as a heading: Glioma, No tumour."""
     return text.class_noun(label).capitalize()
-
-
-def controls(labels: Sequence[str], shown: str, key: str) -> str:
-    """Which class's map is shown, how strongly, and what its colours mean."""
-    choices = "".join(
-        f'<label><input type="radio" name="shown-{key}" value="{label}"'
-        f"{' checked' if label == shown else ''}><span>{name}</span></label>"
-        for label, name in [("", "No map"), *((label, column(label)) for label in labels)]
-    )
-    colours = ", ".join(f"#{colour}" for colour in INFERNO.split())
-    return (
-        '<fieldset class="choices shown-class"><legend>Show what speaks for</legend>'
-        f'{choices}</fieldset><div class="strength"><label>Opacity of the map <input type="range" '
-        f'class="opacity" min="0" max="1" step="0.05" value="{OPACITY}"></label>'
-        '<p class="scale">little <span aria-hidden="true" '
-        f'style="background: linear-gradient(to right, {colours})"></span> much</p></div>'
-    )
-
-
-def _view(layers: str, label: str) -> str:
-    """A picture that can be moved and brought closer."""
-    return (
-        f'<div class="view" tabindex="0" role="group" aria-label="{label}: {text.VIEW_KEYS}">'
-        f'<div class="layers stack">{layers}</div></div>'
-    )
-
-
-def _view_tools(key: str) -> str:
-    """How the scan is looked at, and what can be saved of it."""
-    transfer = "".join(f'<feFunc{one} type="linear"/>' for one in "RGB")
-    sliders = "".join(
-        f'<label>{name} <input type="range" class="{name.lower()}" min="-100" max="100" value="0">'
-        "</label>"
-        for name in ("Brightness", "Contrast")
-    )
-    return (
-        '<div class="tools" role="group" aria-label="How the scan is looked at">'
-        '<button type="button" data-zoom="0.667" aria-label="Zoom out">&minus;</button>'
-        '<button type="button" data-zoom="1.5" aria-label="Zoom in">+</button>'
-        f"{sliders}"
-        '<button type="button" class="window" aria-pressed="false">'
-        "Drag for brightness and contrast</button>"
-        '<button type="button" class="reset">Reset</button></div>'
-        '<div class="tools downloads"><button type="button" class="overlay-png">'
-        "Save the picture (PNG)</button>"
-        '<button type="button" class="report">Save the report (HTML)</button></div>'
-        f'<svg aria-hidden="true" width="0" height="0"><filter id="window-{key}" '
-        'color-interpolation-filters="sRGB">'
-        f"<feComponentTransfer>{transfer}</feComponentTransfer></filter></svg>"
-    )
-
-
-def part(tag: str, label: str, shown: str | None, kind: str, content: str) -> str:
-    return f'<{tag} class="{kind}" data-class="{label}"{hidden(label, shown)}>{content}</{tag}>'
-
-
-def hidden(label: str, shown: str | None) -> str:
-    return "" if label == shown else " hidden"
 
 
 def bars_of(shares: Mapping[str, float], caption: str, spoken: bool = True) -> str:

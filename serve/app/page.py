@@ -22,6 +22,7 @@ from . import words as text
 from .about import about_tab
 from .analysis import Analyser
 from .cards import cards
+from .compare import FEWEST, MOST, compared
 from .endpoints import add_endpoints
 from .example_scans import classes_of, example_scans, learnt
 from .guarded import GuardedBlocks
@@ -140,10 +141,14 @@ def _files_tab(analyser: Analyser, metrics: dict[str, Any]) -> None:
         found = answer_all(looker, found_in(received_all(files)), progress)
         return _of_turn(event, cards(found, analyser.classifier.labels))
 
-    def open_card(files: list[dict[str, Any]] | None, event: gr.EventData) -> Outputs:
+    def open_cards(files: list[dict[str, Any]] | None, event: gr.EventData) -> Outputs:
         found = found_in(received_all(files))
-        number = int(event.card) % len(found)
-        said, pictures = whole(analyser, metrics, [found[number]], "card-viewer", _crop(event))
+        chosen = [found[int(one) % len(found)] for one in event.cards[:MOST]]
+        if len(chosen) < FEWEST:
+            said, pictures = whole(analyser, metrics, chosen, "card-viewer", _crop(event))
+        else:
+            answers = answer_all(analyser.looker(_crop(event)), chosen)
+            said, pictures = compared(answers, analyser.classifier.labels, metrics)
         return _of_turn(event, html.CLOSE + said, pictures)
 
     def report(files: list[dict[str, Any]] | None, event: gr.EventData) -> str:
@@ -151,7 +156,7 @@ def _files_tab(analyser: Analyser, metrics: dict[str, Any]) -> None:
 
     outputs, sent = [answer, pictures], gr.File(file_count="multiple", visible=False)
     _answers(box.upload(classify, sent, answers, js=SENT_ALL, **_event(answers)), [answers])
-    _answers(answers.click(open_card, sent, outputs, js=SENT_ALL, **_event(answer)), outputs)
+    _answers(answers.click(open_cards, sent, outputs, js=SENT_ALL, **_event(answer)), outputs)
     box.clear(None, None, [answers], js=SAY, api_visibility="private")
     answers.clear(None, None, outputs, js=SAY, api_visibility="private")
     _save(box, report, sent, SENT_ALL)

@@ -7,29 +7,44 @@ const STEP = 10; // percent of the picture that an arrow key moves it
 const SAVED = "Research and education only, never a diagnosis";
 
 const views = new WeakMap(); // of every viewer, how it is looked at
-const series = new WeakMap(); // of every viewer of a series, its slices
+const series = new WeakMap(); // of every scan that is a series, its slices
 let opacity; // of all maps, once the visitor has said it
+let layout = "beside"; // how scan and map lie in all viewers
 
 function viewOf(viewer) {
   if (!views.has(viewer)) views.set(viewer, { ...UNTOUCHED });
   return views.get(viewer);
 }
 
-function slicesOf(viewer) {
-  const data = viewer.querySelector(".slices-data");
-  if (data && !series.has(viewer)) series.set(viewer, JSON.parse(data.textContent));
-  return series.get(viewer);
+function slicesOf(one) {
+  const data = one.querySelector(".slices-data");
+  if (data && !series.has(one)) series.set(one, JSON.parse(data.textContent));
+  return series.get(one);
 }
 
-// Shows one class's map and its words; "" shows none.
-function showClass(label, viewer = document.querySelector(".viewer")) {
-  for (const part of viewer.querySelectorAll("[data-class]")) {
-    part.hidden = part.dataset.class !== label;
+// Shows one class's map and its words; "" shows none, "likeliest" each scan's likeliest tumour.
+function showClass(label, element = document.querySelector(".viewer")) {
+  for (const part of element.querySelectorAll("[data-class]")) {
+    const own = label === "likeliest" && part.matches(".heat");
+    part.hidden = own ? !("likeliest" in part.dataset) : part.dataset.class !== label;
   }
+}
+
+// Puts scan and map side by side, or one over the other with a line between.
+function layOut(viewer) {
+  viewer.classList.toggle("over", layout === "over");
+  viewer.querySelector(`.layout [value="${layout}"]`).checked = true;
+}
+
+function divide(viewer, percent) {
+  viewer.style.setProperty("--divide", `${percent}%`);
+  const slider = viewer.querySelector(".divider");
+  slider.setAttribute("aria-valuetext", `at ${percent} percent of the picture`);
 }
 
 // Brings what is new on the page into line with what the visitor has chosen.
 function dress(element) {
+  for (const viewer of element.querySelectorAll(".viewer")) layOut(viewer);
   if (opacity === undefined) return;
   for (const slider of element.querySelectorAll(".opacity")) slider.value = opacity;
 }
@@ -88,25 +103,25 @@ function change(viewer, values) {
 
 // Slices
 
-function showSlice(viewer, number) {
-  const slices = slicesOf(viewer);
+function showSlice(one, number) {
+  const slices = slicesOf(one);
   const at = Math.min(slices.length - 1, Math.max(0, number));
   const { index, says, scan, caption, heats } = slices[at];
-  viewer.querySelector("figcaption").textContent = caption;
-  for (const picture of viewer.querySelectorAll(".scan")) picture.src = scan;
-  for (const heat of viewer.querySelectorAll(".heat")) {
+  one.querySelector("figcaption").textContent = caption;
+  for (const picture of one.querySelectorAll(".scan")) picture.src = scan;
+  for (const heat of one.querySelectorAll(".heat")) {
     heat.src = heats[heat.dataset.class] ?? "";
     heat.classList.toggle("nothing", !heats[heat.dataset.class]);
   }
-  const slider = viewer.querySelector("input.slice");
+  const slider = one.querySelector("input.slice");
   const words = `${slider.getAttribute("aria-label")} ${index}: ${says}`;
   slider.value = at;
   slider.setAttribute("aria-valuetext", words);
-  viewer.querySelector(".says").textContent = words;
+  one.querySelector(".says").textContent = words;
 }
 
-function turnPages(viewer, by) {
-  showSlice(viewer, Number(viewer.querySelector("input.slice").value) + by);
+function turnPages(one, by) {
+  showSlice(one, Number(one.querySelector("input.slice").value) + by);
 }
 
 // What is saved
@@ -156,7 +171,12 @@ document.addEventListener("input", ({ target }) => {
   const viewer = target.closest?.(".viewer");
   if (!viewer) return;
   if (target.matches(".shown-class input")) showClass(target.value, viewer);
-  if (target.matches(".slice")) showSlice(viewer, Number(target.value));
+  if (target.matches(".slice")) showSlice(target.closest(".one"), Number(target.value));
+  if (target.matches(".divider")) divide(viewer, target.value);
+  if (target.matches(".layout input")) {
+    layout = target.value;
+    for (const one of document.querySelectorAll(".viewer")) layOut(one);
+  }
   if (target.matches(".brightness")) change(viewer, { brightness: Number(target.value) });
   if (target.matches(".contrast")) change(viewer, { contrast: Number(target.value) });
   if (target.matches(".opacity")) {
@@ -170,7 +190,7 @@ document.addEventListener("click", ({ target }) => {
   const button = target.closest?.("button");
   if (!viewer || !button) return;
   if (button.dataset.zoom) zoom(viewer, Number(button.dataset.zoom));
-  if (button.dataset.slice) showSlice(viewer, Number(button.dataset.slice));
+  if (button.dataset.slice) showSlice(button.closest(".one"), Number(button.dataset.slice));
   if (button.matches(".overlay-png")) savePicture(viewer);
   if (button.matches(".window")) {
     const pressed = button.getAttribute("aria-pressed") !== "true";
@@ -186,11 +206,12 @@ document.addEventListener("click", ({ target }) => {
 document.addEventListener("keydown", (event) => {
   if (!event.target.matches?.(".view") || event.ctrlKey || event.metaKey || event.altKey) return;
   const viewer = event.target.closest(".viewer");
-  const pages = slicesOf(viewer) ? { PageUp: -1, PageDown: 1 }[event.key] : undefined;
+  const one = event.target.closest(".one");
+  const pages = slicesOf(one) ? { PageUp: -1, PageDown: 1 }[event.key] : undefined;
   const arrows = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
   const factor = { "+": 1.5, "=": 1.5, "-": 1 / 1.5 }[event.key];
   const arrow = viewOf(viewer).zoom > 1 && arrows[event.key];
-  if (pages) turnPages(viewer, pages);
+  if (pages) turnPages(one, pages);
   else if (factor) zoom(viewer, factor);
   else if (arrow) move(viewer, STEP * arrow[0], STEP * arrow[1]);
   else return;
@@ -202,11 +223,12 @@ document.addEventListener(
   "wheel",
   (event) => {
     const picture = event.target.closest?.(".view");
-    const viewer = picture?.closest(".viewer");
-    if (!viewer || !(event.ctrlKey || slicesOf(viewer))) return;
+    const one = picture?.closest(".one");
+    if (!one || !(event.ctrlKey || slicesOf(one))) return;
     event.preventDefault();
-    if (event.ctrlKey) zoom(viewer, Math.exp(-event.deltaY / 200), ...placeIn(picture, event));
-    else turnPages(viewer, Math.sign(event.deltaY));
+    const closer = Math.exp(-event.deltaY / 200);
+    if (event.ctrlKey) zoom(one.closest(".viewer"), closer, ...placeIn(picture, event));
+    else turnPages(one, Math.sign(event.deltaY));
   },
   { passive: false },
 );

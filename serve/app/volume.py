@@ -22,10 +22,9 @@ from .html import (
     fit,
     framed_scan,
     heat_url,
-    shown_first,
-    viewer_of,
     warned,
 )
+from .viewer import Shown, shown_first
 
 SLICE_SIZE, HEAT_SIZE, THUMBNAIL_SIZE = 512, 112, 144  # pixels, the longer side
 
@@ -49,6 +48,11 @@ def heading(series: SeriesPrediction) -> str:
     if is_sheet(series):
         return SHEET.format(len(series.slices))
     return SUSPECTED if series.tumour >= SUSPICIOUS else NONE_FOUND
+
+
+def shares(series: SeriesPrediction) -> dict[str, float]:
+    """The share of its slices that look like each class, 0 to 1."""
+    return {label: count / len(series.slices) for label, count in series.classes.items()}
 
 
 def is_sheet(series: SeriesPrediction) -> bool:
@@ -84,23 +88,20 @@ def answer(series: SeriesPrediction, metrics: dict[str, Any]) -> str:
         if series.tumour is None
         else f'<p class="confidence"><strong>{percent(series.tumour)}</strong> any tumour</p>'
     )
-    counts = {label: count / len(series.slices) for label, count in series.classes.items()}
     return (
         f'<section class="answer {look}"{role}><p class="file">{escape(series.name)}</p>'
         f"<h2>{heading(series)}</h2>{share}{warned(series.warnings)}"
-        f"{bars_of(counts, SHARES, spoken=False)}"
+        f"{bars_of(shares(series), SHARES, spoken=False)}"
         f'<p class="record">{escape(" ".join(said))}</p></section>'
     )
 
 
-def viewer(one: Answered, series: SeriesPrediction, metrics: dict[str, Any], key: str) -> str:
+def shown(one: Answered, series: SeriesPrediction) -> Shown:
     """Its slices, one at a time, with the suspicion along them; the most suspicious come first.
 
     Args:
         one: the answer, with its maps.
         series: the same answer.
-        metrics: metrics.json.
-        key: of this viewer in the page.
 
     Raises:
         InvalidImageError: a slice cannot be read any more.
@@ -136,19 +137,16 @@ def viewer(one: Answered, series: SeriesPrediction, metrics: dict[str, Any], key
         f'<div class="along">{along}</div>'
         f'<script type="application/json" class="slices-data">{data}</script>'
     )
-    shown = shown_first(_commonest(series))
     start = slices[first]
     heats = {label: start["heats"].get(label, "") for label in labels}
-    return viewer_of(
-        key,
+    return Shown(
         series.name,
         start["scan"],
         heats,
-        shown,
+        shown_first(_commonest(series)),
         text.ENGINES["onnx"],
-        metrics,
-        above,
         start["caption"],
+        above,
     )
 
 

@@ -9,7 +9,7 @@ from ..answering import Answered
 from ..formats.scans import InvalidImageError, Series
 from ..series import SeriesPrediction
 from ..sources import Found
-from . import html, volume
+from . import html, viewer, volume
 from .analysis import Analyser
 from .reading import Progress, answer_all, opened
 
@@ -55,7 +55,7 @@ def whole(
         refusal = html.refusal(prediction, classifier.ood_threshold)
         return refusal, html.refused_picture(analysis)
     said = html.answer(prediction, classifier.track_record, metrics)
-    return said, html.viewer(analysis, metrics, key)
+    return said, viewer.viewer(viewer.shown(analysis), metrics, key)
 
 
 def _of_series(one: Answered, metrics: dict[str, Any], key: str) -> Parts:
@@ -63,7 +63,8 @@ def _of_series(one: Answered, metrics: dict[str, Any], key: str) -> Parts:
         raise one.answer
     if not isinstance(one.answer, SeriesPrediction):
         raise InvalidImageError(one.found.name, "it is no series of slices")
-    return volume.answer(one.answer, metrics), volume.viewer(one, one.answer, metrics, key)
+    said = volume.answer(one.answer, metrics)
+    return said, viewer.viewer(volume.shown(one, one.answer), metrics, key)
 
 
 def _sentence(words: str) -> str:

@@ -38,6 +38,10 @@ NO_MAP = (
     "No map is shown. For “no tumour” it would light up healthy brain: choose a class to see what "
     "speaks for it."
 )
+LIKELIEST_MAP = (
+    "Over each scan lies what speaks for its own likeliest tumour, and nothing where the answer is "
+    "“no tumour”. Bright places are what the model went by, not the tumour's outline."
+)
 NO_MRI = "This does not look like a brain MRI"
 NO_MRI_REASON = (
     "So no class is given: a classifier always answers something, and what this one would say "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..app import cards, html, volume
+from ..app import cards, html, viewer, volume
 from ..app import words as text
 from ..app.bounds import MOST_FILES
 from ..app.example_scans import classes_of, example_scans, learnt
@@ -77,6 +77,5 @@ def _viewer(shown: str, metrics: dict[str, Any]) -> str:
     """The app's viewer; what is in braces is filled in by viewers.js."""
     heats = {label: f"{{{label}}}" for label in LABELS}
     engine = text.ENGINES["onnx"]
-    return html.viewer_of(
-        "viewer", "{name}", "{scan}", heats, shown, engine, metrics, "{above}", "{caption}"
-    )
+    one = viewer.Shown("{name}", "{scan}", heats, shown, engine, "{caption}", "{above}")
+    return viewer.viewer(one, metrics, "viewer")

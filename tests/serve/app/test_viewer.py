@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import numpy as np
@@ -104,6 +105,46 @@ def test_zoom_and_pan_by_mouse_and_by_keyboard(open_page, scans):
     assert len(set(both)) == 1
     page.get_by_role("button", name="Reset").click()
     assert look(page) == {"zoom": 1, "x": 0, "y": 0}
+
+
+def test_one_over_the_other_with_a_line_between(open_page, scans):
+    page = open_page()
+    send(page, scans[3])
+    page.get_by_role("radio", name="One over the other").focus()
+    page.keyboard.press("Space")
+    assert page.locator("#viewer .view:visible").count() == 1
+    heat, view = page.locator(LAYER), page.locator("#viewer .view:visible")
+    view.scroll_into_view_if_needed()
+    slider = page.get_by_role("slider", name="Scan left of the line, map right of it")
+    slider.focus()
+    page.keyboard.press("Home")
+    everything, lit = _seen_of(view), heat.evaluate("heat => getComputedStyle(heat).clipPath")
+    assert lit.startswith("inset(0")
+    page.keyboard.press("End")
+    assert slider.get_attribute("aria-valuetext") == "at 100 percent of the picture"
+    plain = _seen_of(view)
+    slider.fill("50")
+    half = _seen_of(view)
+    middle = plain.shape[1] // 2
+    assert np.abs(half - plain)[:, : middle - 3].max() == 0
+    assert np.abs(half - everything)[:, middle + 3 : -3].max() == 0
+    assert np.abs(everything - plain)[:, 3:-3].max() > 50
+    page.get_by_role("button", name="Zoom in").click()
+    slider.focus()
+    page.keyboard.press("End")
+    lit = _seen_of(view)
+    page.get_by_role("radio", name="No map").check()
+    assert np.abs(_seen_of(view) - lit)[:, :-3].max() == 0
+    send(page, scans[0])
+    assert page.locator("#viewer .view:visible").count() == 1  # it stays as it was chosen
+    page.get_by_role("radio", name="Side by side").check()
+    assert page.locator("#viewer .view:visible").count() == 2
+
+
+def _seen_of(view) -> np.ndarray:
+    """A picture of the page's part, int (H, W, 3)."""
+    view.page.wait_for_timeout(100)
+    return np.asarray(Image.open(io.BytesIO(view.screenshot())).convert("RGB"), int)
 
 
 def test_brightness_and_contrast_by_drag_and_in_the_saved_picture(open_page, scans, tmp_path):
