@@ -149,7 +149,7 @@ def _write(
     checkpoint: Path, model: keras.Model, detector: Detector, data: Path, output: Path
 ) -> None:
     """The network as an int8 model, once its float32 form is proven equal to it."""
-    metadata = describe(checkpoint, detector.threshold)
+    metadata = describe(checkpoint, detector.threshold, detector.warning)
     temperature = float(metadata["temperature"])
     float32 = build_graph(model, temperature, detector, metadata)
     onnx.save(float32, output)

@@ -48,18 +48,17 @@ NO_PICTURES = (
 )
 
 
-def drop_box(invitation: str, switch: str = text.CROP, several: bool = False) -> str:
+def drop_box(invitation: str, several: bool = False) -> str:
     """Where files are dropped, chosen and pasted; script.js does it.
 
     Args:
         invitation: what it says.
-        switch: what is said beside the switch that undoes the crop.
         several: whether it takes more than one file.
     """
     many = f' multiple data-most="{MOST_FILES}"' if several else ""
     crop = (
         '<label class="switch"><input type="checkbox" name="crop" checked>'
-        f"<span>{switch}</span></label>"
+        f"<span>{text.CROP}</span></label>"
     )
     paste = (
         '<button type="button" class="paste" aria-label="Paste from the clipboard">Paste</button>'

@@ -26,8 +26,7 @@ CLASSES = {
     "pituitary": "Pituitary tumour",
 }
 ENGINES = {"keras": "Grad-CAM, drawn by Keras", "onnx": "Grad-CAM, drawn by ONNX Runtime"}
-CROP_ONE = "Cut off what lies around the scan"
-CROP = f"{CROP_ONE}, and take a sheet of slices apart"
+CROP = "Cut off what lies around the scan, and take a sheet of slices apart"
 SCAN = "Scan"
 FRAMED = "Scan; the model has seen what is within the frame"
 LOOKED_AT = "What the model looked at"

@@ -42,6 +42,7 @@ BUNDLED = (
     "crop",
     "surround",
     "boxes",
+    "sheet",
 )
 LATER = (f"{MODEL}.gz", f"{WASM}.gz", "examples/")  # kept when they are first asked for
 # Errors are said, and nothing else; npm asks its registry for packages and reports nothing to it.

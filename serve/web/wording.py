@@ -29,7 +29,7 @@ def page_parts() -> dict[str, str]:
         "title": text.TITLE,
         "header": html.HEADER,
         "drop_box": html.drop_box(
-            "Drop scans here, paste them<br>or click to choose files", text.CROP_ONE, several=True
+            "Drop scans here, paste them<br>or click to choose files", several=True
         ),
         "waiting": f'<p class="waiting">{html.CHOOSE} The answer appears here.</p>',
         "no_pictures": html.NO_PICTURES,
@@ -59,6 +59,7 @@ def wording(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "seriesUnknown": volume.NOTHING_KNOWN,
         "seriesSuspected": volume.SUSPECTED,
         "seriesNone": volume.NONE_FOUND,
+        "sheet": volume.SHEET,
         "seriesMeaning": volume.MEANING,
         "unlike": volume.UNLIKE,
         "counted": volume.COUNTED,

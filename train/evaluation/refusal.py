@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from serve.command import UserError
-from serve.detector import Detector, fit_detector
+from serve.detector import FAMILIAR, KEPT, Detector, fit_detector
 from train.data.collections import by_collection, collection_of
 from train.data.dataset import UNKNOWN_TUMOUR, Scan, read_scans
 from train.data.folds import Sides

@@ -31,7 +31,9 @@ class PooledCache(RowCache):
     def __init__(self, folder: Path, model: keras.Model, pictures: Pictures) -> None:
         self._network, self._pictures = until_frozen_pool(model), pictures
         key = {"weights": weights_digest(self._network)}
-        super().__init__(folder, "pooled", key, (2 * self._network.output_shape[-1],), np.dtype(np.float32))
+        super().__init__(
+            folder, "pooled", key, (2 * self._network.output_shape[-1],), np.dtype(np.float32)
+        )
 
     def of(self, scans: Sequence[Scan], views: int = 1) -> np.ndarray:
         """Those of each view of each scan, float32 (scans * views, 512)."""

@@ -5,6 +5,8 @@ import { binOf, meaning, onOtherScans } from "./record.js";
 import { isSuspicious } from "./series.js";
 import { isUnfamiliar } from "./unfamiliar.js";
 
+export const SHEET = "sheet";
+
 /** The answer for a picture: {name, label, confidence, probabilities, unsure, warnings}. */
 export function answer(words, record, scan) {
   const bars = barsOf(words, scan.probabilities, words.everyClass, true);
@@ -68,8 +70,9 @@ export function seriesAnswer(words, series) {
   );
 }
 
-export function seriesHeading(words, { tumour }) {
+export function seriesHeading(words, { kind, slices, tumour }) {
   if (tumour === null) return words.seriesUnknown;
+  if (kind === SHEET) return words.sheet.replace("{}", slices.length);
   return isSuspicious({ tumour }) ? words.seriesSuspected : words.seriesNone;
 }
 

@@ -224,7 +224,8 @@ function plain(result, seconds) {
   if (result.error) return { error: result.error };
   const { label, probabilities, oodScore, crop } = result.slices[0];
   const { tumour, run, suspicious, classes } = result;
-  return { label, probabilities, oodScore, crop, seconds, tumour, run, suspicious, classes };
+  const labels = result.slices.map((one) => one.label);
+  return { label, probabilities, oodScore, crop, seconds, tumour, run, suspicious, classes, labels };
 }
 
 // Cards and reports

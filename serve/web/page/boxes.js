@@ -1,8 +1,6 @@
 // Boxes and grids of grey levels: the twin of serve/boxes.py.
 // A box is [left, top, right, bottom]; the last two are outside. A grid is {width, height, data}.
 
-const LONGEST = 256;
-
 export function grid(width, height, data = new Float64Array(width * height)) {
   return { width, height, data };
 }
@@ -72,8 +70,8 @@ export function middle(values) {
 }
 
 /** Pillow's `Image.reduce`, then each pixel's brightest channel and whether it is coloured. */
-export function reduced(rgb, width, height) {
-  const factor = Math.min(Math.ceil(Math.max(width, height) / LONGEST), height, width);
+export function reduced(rgb, width, height, longest) {
+  const factor = Math.min(Math.ceil(Math.max(width, height) / longest), height, width);
   const across = Math.floor(width / factor);
   const down = Math.floor(height / factor);
   const levels = grid(across, down);

@@ -1,6 +1,6 @@
 // Several files: a card for each, as serve/app/cards.py makes them.
 
-import { column, escaped, heading, percent, seriesHeading, seriesNote } from "./answers.js";
+import { SHEET, column, escaped, heading, percent, seriesHeading, seriesNote } from "./answers.js";
 
 /** HTML; `addressOf` makes an address of a blob. */
 export function cards(words, results, addressOf) {
@@ -13,9 +13,9 @@ export function cards(words, results, addressOf) {
   );
 }
 
-function kindOf({ error, slices }) {
+function kindOf({ error, kind, slices }) {
   if (error) return "failed";
-  if (slices.length > 1) return "series";
+  if (slices.length > 1) return kind === SHEET ? SHEET : "series";
   if (slices[0].label === null) return "refused";
   return slices[0].unsure ? "unsure" : slices[0].label;
 }
@@ -37,7 +37,7 @@ function card(words, one, kind, number, addressOf) {
 
 function faceOf(words, one, kind) {
   if (kind === "failed") return { title: words.kinds.failed, note: one.error };
-  if (kind === "series") {
+  if (kind === "series" || kind === SHEET) {
     const share = one.tumour === null ? "" : `; any tumour ${percent(one.tumour)}`;
     const index = one.suspicious[0];
     const found = one.slices.find((slice) => slice.index === index);

@@ -18,6 +18,7 @@ import {
 } from "./boxes.js";
 import { page, strips } from "./surround.js";
 
+const LONGEST = 256;
 const SOLID = 20;
 const CUT = 0.45;
 const PROPORTIONS = [0.72, 1.28];
@@ -35,7 +36,7 @@ const UNTOUCHED = 0.05;
  * remove. `rgb` is uint8 (height, width, 3).
  */
 export function findHead(rgb, width, height) {
-  const { levels, coloured, factor } = reduced(rgb, width, height);
+  const { levels, coloured, factor } = reduced(rgb, width, height, LONGEST);
   const whole = [0, 0, levels.width, levels.height];
   const { box: paper, aslant } = page(levels, whole);
   const frame = strips(levels, paper);

@@ -5,7 +5,7 @@
 import { percentile, to8Bit, windowed } from "./grey.js";
 
 export const NO_BRAIN = "without enough brain";
-const SAMPLED = [0.3, 0.4, 0.5, 0.6, 0.7];
+export const SAMPLED = [0.3, 0.4, 0.5, 0.6, 0.7];
 const DARK = 0.15;
 const LEAST = 0.3;
 const COARSE = 64;

@@ -1,11 +1,12 @@
 // A scan, or a series' slices, and what they are looked at with: the app's own HTML, which build.py
 // has written into words.json, filled in.
 
-import { escaped, heading, percent } from "./answers.js";
+import { SHEET, escaped, heading, percent } from "./answers.js";
 import { isSuspicious } from "./series.js";
 
 /** HTML; `addressOf` makes an address of a blob. */
-export function viewer(words, { name, slices, tumour, suspicious, classes }, addressOf) {
+export function viewer(words, result, addressOf) {
+  const { name, slices, tumour, suspicious, classes } = result;
   const several = slices.length > 1;
   const pages = slices.map((one) => ({
     index: one.index,
@@ -23,20 +24,22 @@ export function viewer(words, { name, slices, tumour, suspicious, classes }, add
     html = html.replaceAll(`{${label}}`, pages[at].heats[label] ?? "");
   }
   html = html.replace("{caption}", pages[at].caption);
-  return html.replace("{above}", several ? along(slices, pages, at, suspicious) : "");
+  return html.replace("{above}", several ? along(words, result, pages, at) : "");
 }
 
-function along(slices, pages, at, suspicious) {
+function along(words, { kind, slices, suspicious }, pages, at) {
   const last = slices.length - 1;
-  const said = escaped(`Slice ${pages[at].index}: ${pages[at].says}`);
+  const sheet = kind === SHEET;
+  const word = sheet ? "Panel" : "Slice";
+  const said = escaped(`${word} ${pages[at].index}: ${pages[at].says}`);
   const data = JSON.stringify(pages).replaceAll("<", "\\u003c");
   return (
     '<div class="along"><div class="slices"><p class="small">How likely each slice shows a tumour</p>' +
     `<svg class="suspicion" viewBox="0 0 ${slices.length} 100" preserveAspectRatio="none" ` +
     `aria-hidden="true">${slices.map(bar).join("")}</svg>` +
     `<input type="range" class="slice" min="0" max="${last}" value="${at}" ` +
-    `aria-label="Slice" aria-valuetext="${said}"><p class="says">${said}</p></div>` +
-    `${most(slices, pages, suspicious)}</div>` +
+    `aria-label="${word}" aria-valuetext="${said}"><p class="says">${said}</p></div>` +
+    `${sheet ? everyPanel(words, slices, pages) : most(slices, pages, suspicious)}</div>` +
     `<script type="application/json" class="slices-data">${data}</script>`
   );
 }
@@ -54,13 +57,28 @@ function bar({ tumour }, at) {
 function most(slices, pages, suspicious) {
   const buttons = suspicious.map((index) => {
     const at = slices.findIndex((one) => one.index === index);
-    return (
-      `<button type="button" data-slice="${at}"><img src="${pages[at].scan}" alt="">` +
-      `<span>Slice ${index}<br>${percent(slices[at].tumour)}</span></button>`
-    );
+    return thumbnail(at, pages[at].scan, `Slice ${index}`, percent(slices[at].tumour));
   });
+  return group("Most suspicious slices", buttons);
+}
+
+function everyPanel(words, slices, pages) {
+  const buttons = slices.map((one, at) =>
+    thumbnail(at, pages[at].scan, `Panel ${one.index}`, heading(words, one)),
+  );
+  return group("All panels", buttons);
+}
+
+function thumbnail(at, picture, ...lines) {
+  return (
+    `<button type="button" data-slice="${at}"><img src="${picture}" alt="">` +
+    `<span>${lines.join("<br>")}</span></button>`
+  );
+}
+
+function group(label, buttons) {
   if (!buttons.length) return "";
-  return `<div class="most" role="group" aria-label="Most suspicious slices">${buttons.join("")}</div>`;
+  return `<div class="most" role="group" aria-label="${label}">${buttons.join("")}</div>`;
 }
 
 function says(words, slice) {

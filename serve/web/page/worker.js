@@ -3,7 +3,16 @@
 // {id, done, all, answer} for each series as it comes, and {id, finished}; or {id, error}.
 
 import * as ort from "./ort.wasm.bundle.min.mjs";
-import { looksTurned, mayBeTurned, readFiles, slicesOf, turnedViews, viewOf } from "./decode.js";
+import {
+  SAMPLED,
+  looksTurned,
+  mayBeTurned,
+  panelsOf,
+  readFiles,
+  slicesOf,
+  turnedViews,
+  viewOf,
+} from "./decode.js";
 import { drawHeat } from "./heat.js";
 import { readMetadata } from "./metadata.js";
 import { isUnsure } from "./record.js";
@@ -101,19 +110,35 @@ async function* chunksOf(stream) {
 
 async function answerOf(series, id, crop) {
   if (series.error) return series;
-  const [skipped, errors, slices] = [{}, [], []];
-  const several = series.count > 1;
-  for await (const slice of slicesOf(series, skipped, errors)) {
+  const [skipped, errors, slices, sideways] = [{}, [], [], []];
+  const { kind, count, parts } = await unfolded(series, skipped, errors, crop);
+  const several = count > 1;
+  const sampled = several ? SAMPLED.map((share) => Math.floor(share * count)) : [0];
+  for await (const part of parts) {
     if (turn !== id) return null;
-    slices.push(await classified(await drawn(slice, several, crop), several));
+    const { view, ...slice } = await drawn(part, several, crop);
+    slices.push({ ...slice, ...(await classified(view, slice, several)) });
+    if (sampled.includes(part.index)) sideways.push(await isTurned(view, slices.at(-1).oodScore));
   }
   if (!slices.length) {
     const error = errors[0] ?? `nothing to classify: ${Object.keys(skipped).join(", ")}`;
     return { name: series.name, error };
   }
-  const { name, kind, warnings } = series;
-  const own = several ? summaryWarnings(slices) : slices[0].warnings;
-  return { name, kind, slices, skipped, errors, warnings: [...warnings, ...own], ...summary(slices) };
+  const { name } = series;
+  const warnings = several ? summaryWarnings(slices) : slices[0].warnings;
+  if (2 * sideways.filter(Boolean).length > sideways.length) warnings.push(TURNED);
+  return { name, kind, slices, skipped, errors, warnings: [...series.warnings, ...warnings], ...summary(slices) };
+}
+
+/** The slices of a series, or the panels of a picture that is a sheet: {kind, count, parts}. */
+async function unfolded(series, skipped, errors, crop) {
+  const { kind, count } = series;
+  const parts = slicesOf(series, skipped, errors);
+  if (count > 1 || !crop) return { kind, count, parts };
+  const { value: picture } = await parts.next();
+  const panels = picture ? panelsOf(picture) : [];
+  if (!panels.length) return { kind, count, parts: picture ? [picture] : [] };
+  return { kind: "sheet", count: panels.length, parts: panels };
 }
 
 function summaryWarnings(slices) {
@@ -179,18 +204,20 @@ function scaled(crop, across, down) {
   };
 }
 
-async function classified({ view, size, seen, ...slice }, several) {
+async function classified(view, { size, seen, warnings }, several) {
   const { probabilities, cam, ood_score: score } = await run(view);
   const oodScore = score.data[0];
   const answer = await said(probabilities.data, cam.data, oodScore, size, seen, several);
-  const warnings = [...slice.warnings];
   if (isUnlike(oodScore)) warnings.push(unfamiliar(answer.confidence, model.record));
-  if (!several && mayBeTurned(oodScore)) {
-    const scores = [];
-    for (const one of turnedViews(view)) scores.push((await run(one)).ood_score.data[0]);
-    if (looksTurned(oodScore, scores, model.oodThreshold)) warnings.push(TURNED);
-  }
-  return { ...slice, warnings, crop: view.crop, ...answer };
+  return { warnings, crop: view.crop, ...answer };
+}
+
+/** Whether a slice with this score lies on its side; up to two more pictures are asked about. */
+async function isTurned(view, oodScore) {
+  if (!mayBeTurned(oodScore)) return false;
+  const scores = [];
+  for (const one of turnedViews(view)) scores.push((await run(one)).ood_score.data[0]);
+  return looksTurned(oodScore, scores, model.oodThreshold);
 }
 
 function run({ rgb, width, height }) {

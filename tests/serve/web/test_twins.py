@@ -19,14 +19,16 @@ from serve.formats.slices import Slice
 from serve.formats.space import finest, space_of
 from serve.metrics import read_metrics
 from serve.series import SeriesPrediction, _longest_run, most_suspicious, pooled
+from serve.sheet import find_panels
 from serve.track_record import HOSPITALS, PATIENTS, Bin, TrackRecord
 from serve.turned import looks_turned, turned_views
 from serve.unfamiliar import unfamiliar
 from serve.view import INVERTED, view_of
 from serve.web.wording import wording
-from tests.conftest import ROOT
-from tests.serve.crop_pictures import bordered
+from tests.conftest import ROOT, SHARED
+from tests.serve.crop_pictures import bordered, sheet, tiles
 
+FILM = SHARED / "cases" / "files" / "film_sheet_20.jpg"
 PAGE = ROOT / "serve" / "web" / "page"
 LABELS = ("glioma", "meningioma", "notumor", "pituitary")
 BINS = [[0.9, 1.0, 1000, 990], [0.0, 0.9, 181, 98]]
@@ -97,11 +99,12 @@ def test_an_answer_and_a_refusal():
     assert said == html.refusal(refused, 2.04)
 
 
+@pytest.mark.parametrize("kind", ["NIfTI volume", "sheet"])
 @pytest.mark.parametrize(
     "suspicion",
     [(0.1, 0.2, 0.9, 0.95, 0.85, 0.8, None, 0.7, 0.3, 0.6), (0.1, 0.2), (None, None)],
 )
-def test_a_series(suspicion):
+def test_a_series(suspicion, kind):
     slices = [
         prediction(f"a[{i}]", None if p is None else (p * 0.9, p * 0.06, 1 - p, p * 0.04))
         for i, p in enumerate(suspicion)
@@ -112,7 +115,7 @@ def test_a_series(suspicion):
     ]
     series = SeriesPrediction(
         name="volume.nii.gz",
-        kind="NIfTI volume",
+        kind=kind,
         slices=slices,
         indices=indices,
         skipped={"without enough brain": 4},
@@ -176,6 +179,37 @@ def test_what_is_seen_of_a_slice(scans, crop):
         said = node("view.js", f"(({{ crop, inverted }}) => [crop, inverted])({script})", data)
         expected = view.crop and asdict(view.crop) | {"padding": list(view.crop.padding)}
         assert said == [expected, INVERTED in view.warnings]
+
+
+def test_the_panels_of_a_sheet(scans, tmp_path):
+    pictures = [Image.open(scan).convert("RGB") for scan in scans]
+    rng = np.random.default_rng(0)
+    sheets = [
+        sheet([pictures[k % 8] for k in range(count)], columns, gutter, colour, text=gutter == 6)
+        for count, columns in ((4, 2), (11, 4), (30, 6))
+        for gutter, colour in ((2, "black"), (6, "white"), (16, "#777"))
+    ]
+    sheets += [
+        tiles([pictures[k] for k in range(count)], columns, bar, panel)
+        for count, columns in ((2, 2), (6, 3))
+        for bar, panel in ((0, 0), (40, 160))
+    ]
+    sheets += [bordered(pictures[0], 0.3, "white", True, rng), *pictures[:2]]
+    if FILM.is_file():
+        sheets.append(Image.open(FILM).convert("RGB"))
+    files = []
+    for number, picture in enumerate(sheets):
+        file = tmp_path / f"{number}.rgb"
+        file.write_bytes(picture.tobytes())
+        files.append([str(file), picture.width, picture.height])
+    script = (
+        "await Promise.all(data.map(async ([file, width, height]) => m.findPanels("
+        "new Uint8Array((await import('node:fs')).readFileSync(file)), width, height)))"
+    )
+    said = node("sheet.js", script, files)
+    expected = [find_panels(np.asarray(one)) for one in sheets]
+    assert said == [[list(box) for box in boxes] for boxes in expected]
+    assert sum(bool(boxes) for boxes in expected) >= 13
 
 
 def test_what_lies_on_its_side():

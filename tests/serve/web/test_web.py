@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from serve.app.words import CLASSES, CROP_ONE, FRAMED, NO_MRI, NO_MRI_CAUSES, heading
+from serve.app.words import CLASSES, CROP, FRAMED, NO_MRI, NO_MRI_CAUSES, heading
 from serve.app.words import class_noun as noun
 from serve.overlay import INFERNO, heat_layer
 from tests.conftest import ROOT, label_of
-from tests.serve.crop_pictures import bordered
+from tests.serve.crop_pictures import bordered, sheet
 from tests.serve.web.visits import (
     BOX,
     DATA_URL,
@@ -68,7 +68,7 @@ def test_a_border_is_cut_off_as_in_python(visited, classifier, scans, tmp_path):
     start = round(expected.crop.x * heat.shape[1] / page.width)
     assert heat.max() > 200
     assert heat[:, : start - 1].max() < 8
-    switch = visited.page.get_by_role("checkbox", name=CROP_ONE)
+    switch = visited.page.get_by_role("checkbox", name=CROP)
     whole = classifier.predict(tmp_path / "page.png", crop=False)
     answer = visited.answer(switch.uncheck)
     assert answer["crop"] is None
@@ -89,6 +89,35 @@ def test_a_scan_on_its_side_and_an_inverted_one_are_said_to_be(
         assert expected
         visited.file(tmp_path / name)
         assert visited.page.locator("#answer .warnings li").all_inner_texts() == list(expected)
+
+
+def test_a_sheet_is_taken_apart_as_in_python(visited, classifier, scans, tmp_path):
+    pictures = [Image.open(scan).convert("RGB") for scan in scans]
+    sheet(pictures[:8], 4, 6, "black", text=False).save(tmp_path / "film.png")
+    expected = classifier.predict_series(tmp_path / "film.png")
+    answer = visited.file(tmp_path / "film.png")
+    assert answer["labels"] == [one.label for one in expected.slices]
+    assert answer["tumour"] == pytest.approx(expected.tumour, abs=2e-2)
+    assert visited.page.get_by_role("heading", name="A sheet of 8 slices").is_visible()
+    panels = visited.page.get_by_role("group", name="All panels").get_by_role("button")
+    assert panels.count() == 8
+    panels.nth(5).click()
+    assert visited.page.locator("#viewer .says").inner_text().startswith("Panel 5: ")
+    switch = visited.page.get_by_role("checkbox", name=CROP)
+    assert visited.answer(switch.uncheck)["labels"] == [
+        classifier.predict(tmp_path / "film.png", crop=False).label
+    ]
+    visited.answer(switch.check)
+
+
+def test_a_series_on_its_side_is_said_to_be(visited, classifier, scans, tmp_path):
+    scan = Image.open(scans[1]).convert("L").resize((256, 256)).rotate(90)
+    path = tmp_path / "turned.tif"
+    scan.save(path, save_all=True, append_images=4 * [scan])
+    expected = classifier.predict_series(path).warnings
+    assert expected
+    visited.file(path)
+    assert visited.page.locator("#answer .warnings li").all_inner_texts() == expected
 
 
 def _layer(picture) -> np.ndarray:
