@@ -1,5 +1,5 @@
-// Several files: their cards, which of them are shown, the maps over them, and the whole answer
-// of the one that was chosen, or of several side by side.
+// Several files: their cards, and the whole answer of the one that was chosen, or of several side
+// by side.
 
 window.cards = (element, trigger, watch, props) => {
   boxes.card = newBox(trigger);
@@ -14,21 +14,6 @@ window.cards = (element, trigger, watch, props) => {
     document.getElementById("card").scrollIntoView({ block: "start", behavior: "smooth" });
   };
 
-  const compared = () => [...element.querySelectorAll("[name=compare]:checked")];
-
-  // Two to four cards can be compared: so many are chosen, and no more.
-  const count = () => {
-    const bar = element.querySelector(".comparing");
-    const { fewest, most } = bar.dataset;
-    const chosen = compared().length;
-    bar.querySelector("button").disabled = chosen < fewest;
-    bar.querySelector("[role=status]").textContent =
-      `${chosen} of ${most} chosen${chosen < fewest ? `: choose at least ${fewest}` : ""}.`;
-    for (const box of element.querySelectorAll("[name=compare]")) {
-      box.disabled = !box.checked && chosen >= most;
-    }
-  };
-
   const close = () => {
     turnOf("card");
     say("card", ["", ""], trigger);
@@ -41,7 +26,7 @@ window.cards = (element, trigger, watch, props) => {
   element.addEventListener("click", ({ target }) => {
     const card = target.closest("[data-card]");
     if (target.closest(".compare-cards")) {
-      const chosen = compared().map(({ value }) => Number(value));
+      const chosen = comparedIn(element);
       boxes.card.number = undefined;
       open(chosen, `Looking at ${chosen.length} scans …`);
     }
@@ -50,17 +35,7 @@ window.cards = (element, trigger, watch, props) => {
     open([boxes.card.number], looking(card.querySelector(".name").textContent));
   });
 
-  element.addEventListener("input", ({ target }) => {
-    if (target.name === "filter") {
-      for (const item of element.querySelectorAll("[data-kind]")) {
-        item.hidden = Boolean(target.value) && item.dataset.kind !== target.value;
-      }
-    }
-    if (target.name === "all-maps") {
-      showClass(target.value, element.querySelector(".cards")); // viewer.js
-    }
-    if (target.name === "compare") count();
-  });
+  element.addEventListener("input", ({ target }) => chooseAmong(element, target)); // choose.js
 
   document.addEventListener("keydown", (event) => {
     const open = document.getElementById("card");

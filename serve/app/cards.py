@@ -46,7 +46,7 @@ def cards(answers: Sequence[Answered], labels: Sequence[str]) -> str:
     answered = len(answers) - kinds.count(FAILED)
     return (
         f'<section class="files" data-says="{answered} of {len(answers)} files answered.">'
-        f"{_filter(kinds, labels)}{_maps(labels)}{_compare(answered)}"
+        f"{_filter(kinds, labels)}{maps(labels)}{compare(answered)}"
         f'<ul class="cards">{items}</ul>'
         f"{table(answers, labels)}</section>"
     )
@@ -123,13 +123,13 @@ def _filter(kinds: Sequence[str], labels: Sequence[str]) -> str:
     return _choices("filter", "Show", choices)
 
 
-def _maps(labels: Sequence[str]) -> str:
+def maps(labels: Sequence[str]) -> str:
     """Which map lies over all the thumbnails."""
     choices = {one: map_name(one) for one in ("", LIKELIEST, *labels)}
     return _choices("all-maps", "Over all scans, what speaks for", choices)
 
 
-def _compare(answered: int) -> str:
+def compare(answered: int) -> str:
     """What looks at some of the cards side by side; cards.js says how many are chosen."""
     if answered < FEWEST:
         return ""

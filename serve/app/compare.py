@@ -33,14 +33,23 @@ def compared(answers: Sequence[Answered], labels: Sequence[str], metrics: dict[s
         labels: the classes.
         metrics: metrics.json.
     """
-    choices = ["", LIKELIEST, *labels]
     scans = "".join(f'<li class="compared">{_one(answer, labels)}</li>' for answer in answers)
-    pictures = (
+    return heading(str(len(answers))), together(scans, labels, metrics)
+
+
+def heading(number: str) -> str:
+    """What is said above them."""
+    return f'<section class="answer"><h2>{number} compared</h2></section>'
+
+
+def together(scans: str, labels: Sequence[str], metrics: dict[str, Any]) -> str:
+    """Scans, a list item each, under what they are looked at with."""
+    choices = ["", LIKELIEST, *labels]
+    return (
         f'<section id="{KEY}" class="viewer compare" aria-label="Compared">'
         f"{viewer.controls(choices, LIKELIEST, KEY)}{viewer.tools(KEY)}"
         f'<ul class="scans">{scans}</ul>{viewer.readings(choices, LIKELIEST, metrics)}</section>'
     )
-    return f'<section class="answer"><h2>{len(answers)} compared</h2></section>', pictures
 
 
 def _one(answer: Answered, labels: Sequence[str]) -> str:
@@ -58,14 +67,14 @@ def _said(answer: Answered) -> str:
     said = answer.answer
     assert not isinstance(said, InvalidImageError)
     if isinstance(said, SeriesPrediction):
-        heading, share, named = volume.heading(said), said.tumour, "any tumour"
+        title, share, named = volume.heading(said), said.tumour, "any tumour"
         bars = html.bars_of(volume.shares(said), volume.SHARES)
     else:
-        heading, share, named = text.heading(said), said.confidence, "confidence"
+        title, share, named = text.heading(said), said.confidence, "confidence"
         bars = html.bars_of(said.probabilities or {}, html.EVERY_CLASS)
     sure = "" if share is None else f", {percent(share)} {named}"
     return (
-        f"<h3>{escape(heading)}<span>{sure}</span></h3>{html.warned(said.warnings)}"
+        f"<h3>{escape(title)}<span>{sure}</span></h3>{html.warned(said.warnings)}"
         f"{bars if share is not None else ''}"
     )
 

@@ -1,7 +1,7 @@
 """Make serve/web/site/, a static website that classifies scans in the browser.
 
-It needs npm, which fetches ONNX Runtime Web, the readers of DICOM, NIfTI, TIFF and PNG, and
-esbuild, which bundles these.
+It needs npm, which fetches ONNX Runtime Web, the readers of DICOM and what compresses its pixels,
+of NIfTI, TIFF, PNG and ZIP, and esbuild, which bundles these.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ APP = WEB.parent / "app"
 RUNTIME, WASM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
 MODEL = "model.onnx"
 SHARED = ("style.css", "answer.css", "viewer.css", "cards.css")  # of the app
+SCRIPTS = ("viewer.js", "choose.js")  # of the app, too
 BUNDLED = (
     "decode",
     "files",
@@ -43,6 +44,9 @@ BUNDLED = (
     "surround",
     "boxes",
     "sheet",
+    "archive",
+    "codecs",
+    "frames",
 )
 LATER = (f"{MODEL}.gz", f"{WASM}.gz", "examples/")  # kept when they are first asked for
 # Errors are said, and nothing else; npm asks its registry for packages and reports nothing to it.
@@ -77,7 +81,8 @@ def build(model: Path) -> None:
     shutil.copytree(WEB / "page", SITE, ignore=bundled)
     shutil.copytree(EXAMPLES, SITE / "examples")
     shutil.copy(runtime / RUNTIME, SITE)
-    shutil.copy(APP / "viewer.js", SITE)
+    for script in SCRIPTS:
+        shutil.copy(APP / script, SITE)
     compressed = [_compress(model, MODEL), _compress(runtime / WASM, WASM)]
     _bundle(modules)
     styles = [(APP / name).read_text(encoding="utf-8") for name in SHARED]
@@ -96,11 +101,13 @@ def _compress(file: Path, name: str) -> int:
 
 
 def _bundle(modules: Path) -> None:
-    """decode.js, with the packages that it leans on."""
+    """decode.js, and codecs.js, which it loads when it needs it, with the packages that they lean
+    on."""
     program = str(modules / "esbuild" / "bin" / "esbuild")
-    options = ("--bundle", "--minify", "--format=esm", "--log-level=error")
-    entry, output = str(WEB / "page" / "decode.js"), f"--outfile={SITE / 'decode.js'}"
-    command = ["node", program, entry, *options, output]
+    options = ["--bundle", "--splitting", "--minify", "--format=esm", "--log-level=error"]
+    options += ["--loader:.wasm=binary", "--external:fs", "--external:path", "--external:node:*"]
+    entries = [str(WEB / "page" / name) for name in ("decode.js", "codecs.js")]
+    command = ["node", program, *entries, *options, f"--outdir={SITE}"]
     done = subprocess.run(command, cwd=WEB, capture_output=True)
     if done.returncode:
         raise UserError(f"esbuild failed: {_words(done)}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..app import cards, html, viewer, volume
+from ..app import cards, compare, html, viewer, volume
 from ..app import words as text
 from ..app.bounds import MOST_FILES
 from ..app.example_scans import classes_of, example_scans, learnt
+from ..app.viewer import LIKELIEST
 from ..html_report import DISCLAIMER, STYLE
 from ..measures import in_100
 from ..names import LABELS, NOTUMOR
@@ -70,13 +71,20 @@ def wording(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "most": MOST_FILES,
         "tooMany": f"These are too many: at most {MOST_FILES} at once. The command line takes any "
         "number: brain-tumor-vgg16 --csv answers.csv FOLDER",
-        "viewers": {shown: _viewer(shown, dict(metrics)) for shown in ("", *LABELS)},
+        "viewers": {
+            shown: viewer.viewer(_shown(shown), dict(metrics), "viewer") for shown in ("", *LABELS)
+        },
+        "scans": {shown: viewer.pictures(_shown(shown), LIKELIEST) for shown in ("", *LABELS)},
+        "together": compare.together("{scans}", LABELS, dict(metrics)),
+        "compared": compare.heading("{}"),
+        "allMaps": cards.maps(LABELS),
+        "comparing": cards.compare(MOST_FILES),
+        "fewest": compare.FEWEST,
     }
 
 
-def _viewer(shown: str, metrics: dict[str, Any]) -> str:
-    """The app's viewer; what is in braces is filled in by viewers.js."""
+def _shown(first: str) -> viewer.Shown:
+    """The app's scan and maps; what is in braces is filled in by viewers.js."""
     heats = {label: f"{{{label}}}" for label in LABELS}
     engine = text.ENGINES["onnx"]
-    one = viewer.Shown("{name}", "{scan}", heats, shown, engine, "{caption}", "{above}")
-    return viewer.viewer(one, metrics, "viewer")
+    return viewer.Shown("{name}", "{scan}", heats, first, engine, "{caption}", "{above}")

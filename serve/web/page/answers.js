@@ -34,6 +34,21 @@ export function refusal(words, { name, oodScore, warnings }, threshold) {
   );
 }
 
+/** What is said of one of several side by side. */
+export function said(words, result) {
+  const several = result.slices.length > 1;
+  const [slice] = result.slices;
+  const title = several ? seriesHeading(words, result) : heading(words, slice);
+  const [share, named] = several ? [result.tumour, "any tumour"] : [slice.confidence, "confidence"];
+  const bars = several
+    ? barsOf(words, sharesOf(result), words.shares, true)
+    : barsOf(words, slice.probabilities ?? {}, words.everyClass, true);
+  return (
+    `<h3>${escaped(title)}<span>${share === null ? "" : `, ${percent(share)} ${named}`}</span></h3>` +
+    `${warned(result.warnings)}${share === null ? "" : bars}`
+  );
+}
+
 /** A file that could not be read. */
 export function failure(name, reason) {
   return (
@@ -47,16 +62,13 @@ export function seriesAnswer(words, series) {
   const known = Object.values(series.classes).reduce((sum, count) => sum + count, 0);
   const unlike = series.slices.length - known;
   const leftOut = { [words.unlike]: unlike, ...series.skipped, unreadable: series.errors.length };
-  const said = [`${seriesNote(series)}.`];
-  if (series.tumour !== null) said.push(words.seriesMeaning);
-  if (series.tumour !== null && !isSuspicious(series)) said.push(words.missed);
+  const told = [`${seriesNote(series)}.`];
+  if (series.tumour !== null) told.push(words.seriesMeaning);
+  if (series.tumour !== null && !isSuspicious(series)) told.push(words.missed);
   for (const [reason, count] of Object.entries(leftOut)) {
-    if (count) said.push(`${count} slices left out: ${reason}.`);
+    if (count) told.push(`${count} slices left out: ${reason}.`);
   }
-  said.push(words.counted);
-  const shares = Object.fromEntries(
-    Object.entries(series.classes).map(([label, count]) => [label, count / series.slices.length]),
-  );
+  told.push(words.counted);
   const [look, role] = series.tumour === null ? ["refused", ' role="alert"'] : ["series", ""];
   const share =
     series.tumour === null
@@ -65,8 +77,15 @@ export function seriesAnswer(words, series) {
   return (
     `<section class="answer ${look}"${role}><p class="file">${escaped(series.name)}</p>` +
     `<h2>${seriesHeading(words, series)}</h2>${share}${warned(series.warnings)}` +
-    `${barsOf(words, shares, words.shares, false)}` +
-    `<p class="record">${escaped(said.join(" "))}</p></section>`
+    `${barsOf(words, sharesOf(series), words.shares, false)}` +
+    `<p class="record">${escaped(told.join(" "))}</p></section>`
+  );
+}
+
+/** The share of its slices that look like each class. */
+function sharesOf({ classes, slices }) {
+  return Object.fromEntries(
+    Object.entries(classes).map(([label, count]) => [label, count / slices.length]),
   );
 }
 

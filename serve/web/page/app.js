@@ -4,7 +4,7 @@
 import { answer, failure, refusal, seriesAnswer } from "./answers.js";
 import { cards } from "./cards.js";
 import { reportOf } from "./report.js";
-import { viewer } from "./viewers.js";
+import { together, viewer } from "./viewers.js";
 
 const PATIENCE = 5000; // milliseconds that the service worker may take
 const STALLED = 30_000; // milliseconds after the download in which threads must have started
@@ -195,6 +195,15 @@ function showWhole(result) {
   at("answer").scrollIntoView({ block: "nearest", behavior: "smooth" });
 }
 
+/** Some of the answers side by side. */
+function showTogether(numbers) {
+  clear();
+  at("answer").innerHTML = words.compared.replace("{}", numbers.length);
+  at("pictures").innerHTML = together(words, numbers.map((one) => results[one]), addressOf);
+  dress(at("pictures")); // viewer.js
+  at("answer").scrollIntoView({ block: "start", behavior: "smooth" });
+}
+
 function clear() {
   delete at("answer").dataset.answer;
   at("answer").innerHTML = waiting.answer;
@@ -233,6 +242,7 @@ function plain(result, seconds) {
 document.addEventListener("click", async ({ target }) => {
   const card = target.closest?.("[data-card]");
   if (card) showWhole(results[Number(card.dataset.card)]);
+  if (target.closest?.(".compare-cards")) showTogether(comparedIn(at("answers"))); // choose.js
   const button = target.closest?.("button.report");
   if (!button) return;
   const chosen = button.closest("#answers") ? results : [shown];
@@ -240,12 +250,7 @@ document.addEventListener("click", async ({ target }) => {
   saveFile(new Blob([page], { type: "text/html" }), "report.html"); // viewer.js
 });
 
-at("answers").addEventListener("input", ({ target }) => {
-  if (target.name !== "filter") return;
-  for (const item of at("answers").querySelectorAll("[data-kind]")) {
-    item.hidden = Boolean(target.value) && item.dataset.kind !== target.value;
-  }
-});
+at("answers").addEventListener("input", ({ target }) => chooseAmong(at("answers"), target));
 
 await isolate();
 start();

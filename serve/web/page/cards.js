@@ -1,13 +1,16 @@
 // Several files: a card for each, as serve/app/cards.py makes them.
 
 import { SHEET, column, escaped, heading, percent, seriesHeading, seriesNote } from "./answers.js";
+import { shownFirst } from "./viewers.js";
 
 /** HTML; `addressOf` makes an address of a blob. */
 export function cards(words, results, addressOf) {
   const kinds = results.map(kindOf);
+  const answered = kinds.filter((kind) => kind !== "failed").length;
   const items = results.map((one, number) => card(words, one, kinds[number], number, addressOf));
   return (
-    `<section class="files">${filter(words, kinds)}<ul class="cards">${items.join("")}</ul>` +
+    `<section class="files">${filter(words, kinds)}${words.allMaps}` +
+    `${answered < words.fewest ? "" : words.comparing}<ul class="cards">${items.join("")}</ul>` +
     '<p class="downloads"><button type="button" class="report">Save the report (HTML)</button></p>' +
     "</section>"
   );
@@ -21,18 +24,29 @@ function kindOf({ error, kind, slices }) {
 }
 
 function card(words, one, kind, number, addressOf) {
-  const { title, note, scan } = faceOf(words, one, kind);
-  const picture = scan
-    ? `<span class="stack"><img src="${addressOf(scan)}" alt=""></span>`
-    : '<span class="stack empty"></span>';
+  const { title, note, slice } = faceOf(words, one, kind);
+  const picture = slice ? stack(words, slice, addressOf) : '<span class="stack empty"></span>';
   const face =
     `${picture}<span class="name">${escaped(one.name)}</span>` +
     `<strong>${escaped(title)}</strong><span class="note">${escaped(note)}</span>`;
   const inner =
     kind === "failed"
       ? `<div class="card-face">${face}</div>`
-      : `<button type="button" class="card-face" data-card="${number}">${face}</button>`;
+      : `<button type="button" class="card-face" data-card="${number}">${face}</button>` +
+        `<label class="switch"><input type="checkbox" name="compare" value="${number}">` +
+        `<span>Compare<span class="unspoken"> ${escaped(one.name)}</span></span></label>`;
   return `<li class="${kind}" data-kind="${kind}">${inner}</li>`;
+}
+
+/** The scan, and the map of every class over it. */
+function stack(words, { scan, heats, label: answer }, addressOf) {
+  const layers = Object.entries(heats).map(([label, heat]) => {
+    const likeliest = label === shownFirst(words, answer) ? ' data-likeliest=""' : "";
+    return (
+      `<img class="heat" data-class="${label}"${likeliest} alt="" hidden src="${addressOf(heat)}">`
+    );
+  });
+  return `<span class="stack"><img src="${addressOf(scan)}" alt="">${layers.join("")}</span>`;
 }
 
 function faceOf(words, one, kind) {
@@ -41,13 +55,13 @@ function faceOf(words, one, kind) {
     const share = one.tumour === null ? "" : `; any tumour ${percent(one.tumour)}`;
     const index = one.suspicious[0];
     const found = one.slices.find((slice) => slice.index === index);
-    const { scan } = found ?? one.slices[Math.floor(one.slices.length / 2)];
-    return { title: seriesHeading(words, one), note: seriesNote(one) + share, scan };
+    const slice = found ?? one.slices[Math.floor(one.slices.length / 2)];
+    return { title: seriesHeading(words, one), note: seriesNote(one) + share, slice };
   }
   const [slice] = one.slices;
   const sure = slice.label === null ? [] : [`${percent(slice.confidence)} confidence`];
   const note = [...sure, ...slice.warnings].join(". ");
-  return { title: heading(words, slice), note, scan: slice.scan };
+  return { title: heading(words, slice), note, slice };
 }
 
 function filter(words, kinds) {

@@ -2,13 +2,13 @@
 // does it. Only the fields named here are read: none says who the patient is.
 
 import dicomParser from "dicom-parser";
+import { checkSyntax, frameOf } from "./frames.js";
 import { cut, directionOf, spaceOf } from "./space.js";
 
-const COMPRESSED =
-  "its pixels are compressed, which this page does not read: the app and the command line do";
-const UNCOMPRESSED = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"];
-const DEFLATED = "1.2.840.10008.1.2.1.99";
-const BIG_ENDIAN = "1.2.840.10008.1.2.2";
+const EXPLICIT = "1.2.840.10008.1.2.1";
+const COLOURS = ["RGB", "YBR_FULL_422", "YBR_RCT", "YBR_ICT"]; // those that decoders turn into RGB
+const OTHER_COLOURS =
+  "its colours are stored in a way that this page does not read: the app and the command line may";
 const LOCALIZER = "LOCALIZER";
 
 export function isDicom(content) {
@@ -24,8 +24,8 @@ export function readDicom(content) {
   } catch {
     throw new Error("it is damaged, or not the DICOM that it claims to be");
   }
-  const syntax = data.string("x00020010") ?? UNCOMPRESSED[1];
-  if (!UNCOMPRESSED.includes(syntax) && syntax !== DEFLATED) throw new Error(COMPRESSED);
+  const syntax = data.string("x00020010") ?? EXPLICIT;
+  checkSyntax(syntax);
   const [rows, columns] = [data.uint16("x00280010"), data.uint16("x00280011")];
   if (!rows || !columns || !data.elements.x7fe00010) throw new Error("a DICOM file without a picture");
   const frames = Math.max(1, data.intString("x00280008") || 1);
@@ -36,7 +36,8 @@ export function readDicom(content) {
     frame,
     height: heightOf(affine),
     localizer: (data.string("x00080008") ?? "").split("\\").includes(LOCALIZER),
-    plane: () => upright(planeOf(data, syntax, rows, columns, frame), affine, data),
+    plane: async () =>
+      upright(await planeOf(data, syntax, rows, columns, frame, frames), affine, data),
   }));
 }
 
@@ -50,33 +51,27 @@ export function inOrder(slices) {
   );
 }
 
-function planeOf(data, syntax, rows, columns, frame) {
+async function planeOf(data, syntax, rows, columns, frame, frames) {
   const samples = data.uint16("x00280002") || 1;
-  const bits = data.uint16("x00280100");
   const photometric = data.string("x00280004") ?? "MONOCHROME2";
-  const { dataOffset } = data.elements.x7fe00010;
-  const size = rows * columns * samples;
-  const start = dataOffset + (frame * size * bits) / 8;
-  if (samples === 3 && bits === 8 && photometric === "RGB" && !data.uint16("x00280006")) {
-    const levels = data.byteArray.slice(start, start + size);
-    return { levels: { data: levels, width: columns, height: rows, channels: 3 }, eight: true };
-  }
-  if (samples !== 1 || ![8, 16, 32].includes(bits)) throw new Error(COMPRESSED);
-  const stored = storedOf(data, start, size, bits, syntax !== BIG_ENDIAN);
+  if (samples > 1 && !COLOURS.includes(photometric)) throw new Error(OTHER_COLOURS);
+  const shape = {
+    rows,
+    columns,
+    samples,
+    bits: data.uint16("x00280100"),
+    signed: Boolean(data.uint16("x00280103")),
+    planar: Boolean(data.uint16("x00280006")),
+  };
+  const { data: stored, channels } = await frameOf(data, syntax, shape, frame, frames);
+  const size = { width: columns, height: rows, channels };
+  if (channels === 3) return { levels: { data: stored, ...size }, eight: shape.bits === 8 };
   const levels = rescaled(data, stored);
   return {
-    levels: { data: levels, width: columns, height: rows, channels: 1 },
+    levels: { data: levels, ...size },
     window: windowOf(data, levels, stored),
     negative: (photometric === "MONOCHROME1") !== (data.string("x20500020") === "INVERSE"),
   };
-}
-
-function storedOf(data, start, count, bits, little) {
-  const { buffer, byteOffset, byteLength } = data.byteArray;
-  const view = new DataView(buffer, byteOffset, byteLength);
-  const read = `get${data.uint16("x00280103") ? "Int" : "Uint"}${bits}`;
-  if (start + (count * bits) / 8 > byteLength) throw new Error("the file ends too early");
-  return Float64Array.from({ length: count }, (_, at) => view[read](start + (at * bits) / 8, little));
 }
 
 function rescaled(data, stored) {

@@ -1,5 +1,6 @@
 // A visitor's files -> series of slices, known by their content, as serve/formats/scans.py does it.
 
+import { filesIn, isArchive } from "./archive.js";
 import { inOrder, isDicom, readDicom } from "./dicom.js";
 import { readNifti } from "./nifti.js";
 import { NO_BRAIN, enough, pixelsOf } from "./planes.js";
@@ -7,6 +8,8 @@ import { readPicture } from "./raster.js";
 
 const MOST_BYTES = 256 * 2 ** 20;
 const GZIP = [0x1f, 0x8b];
+const LOOKS_LIKE_ONE =
+  /\.(jpe?g?|jfif|mpo|png|bmp|tiff?|webp|gif|jp2|j2k|jpx|avif|hei[cf]|dcm|nii(\.gz)?|zip)$/i;
 
 /**
  * The series of the files, in their order, those of DICOM last: {name, kind, count, planeAt,
@@ -15,16 +18,20 @@ const GZIP = [0x1f, 0x8b];
 export async function readFiles(files) {
   const found = [];
   const dicom = new Map(); // by series: {name, slices}
-  for (const file of files) {
+  const read = async (name, load, packed) => {
     try {
-      if (file.size > MOST_BYTES) throw new Error("it is over 256 MB");
-      const content = await file.arrayBuffer();
-      if (isDicom(content)) gather(dicom, file.name, readDicom(content));
-      else found.push({ name: file.name, ...(await readOther(file.name, content)) });
+      const content = await load();
+      if (isArchive(content)) {
+        if (packed) throw new Error("an archive within an archive is not opened");
+        for (const one of await filesIn(name, content)) await read(one.name, one.read, true);
+      } else if (isDicom(content)) gather(dicom, name, readDicom(content));
+      else found.push({ name, ...(await readOther(name, content)) });
     } catch (error) {
-      found.push({ name: file.name, error: error.message });
+      // in an archive there may be letters and programs as well
+      if (!packed || LOOKS_LIKE_ONE.test(name)) found.push({ name, error: error.message });
     }
-  }
+  };
+  for (const file of files) await read(file.name, () => contentOf(file), false);
   for (const { names, slices } of dicom.values()) {
     const chosen = inOrder(slices.filter((one) => !one.localizer));
     const name = names.length > 1 ? `${names[0]} and ${names.length - 1} more` : names[0];
@@ -39,16 +46,21 @@ export async function readFiles(files) {
 /** The slices of a series, one by one: {index, rgb, width, height, stretched}. */
 export async function* slicesOf({ count, planeAt, localizers }, skipped, errors) {
   if (localizers) skipped.localizer = localizers;
-  const shows = enough(count, planeAt);
+  const shows = await enough(count, planeAt);
   for (let index = 0; index < count; index++) {
     try {
-      const plane = planeAt(index);
+      const plane = await planeAt(index);
       if (shows(plane)) yield { index, ...pixelsOf(plane) };
       else skipped[NO_BRAIN] = (skipped[NO_BRAIN] ?? 0) + 1;
     } catch (error) {
       errors.push(error.message);
     }
   }
+}
+
+function contentOf(file) {
+  if (file.size > MOST_BYTES) throw new Error("it is over 256 MB");
+  return file.arrayBuffer();
 }
 
 function gather(dicom, name, slices) {

@@ -27,10 +27,11 @@ export function pixelsOf({ levels, window, spacing = [1, 1], negative = false, e
 }
 
 /** Which of the planes show enough of a head; of a single one, that one. */
-export function enough(count, planeAt) {
+export async function enough(count, planeAt) {
   if (count < 2) return () => true;
   const samples = new Set(SAMPLED.map((share) => Math.floor(share * count)));
-  const heads = [...samples].sort((a, b) => a - b).map((index) => headOf(planeAt(index)));
+  const heads = [];
+  for (const index of [...samples].sort((a, b) => a - b)) heads.push(headOf(await planeAt(index)));
   const air = Math.min(...heads.map((head) => percentile(head, 1)));
   const bright = Math.max(...heads.map((head) => percentile(head, 99)));
   const dark = air + DARK * (bright - air);

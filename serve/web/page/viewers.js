@@ -1,12 +1,27 @@
 // A scan, or a series' slices, and what they are looked at with: the app's own HTML, which build.py
 // has written into words.json, filled in.
 
-import { SHEET, escaped, heading, percent } from "./answers.js";
+import { SHEET, escaped, heading, percent, said } from "./answers.js";
 import { isSuspicious } from "./series.js";
 
-/** HTML; `addressOf` makes an address of a blob. */
+/** HTML of the viewer of a picture or series; `addressOf` makes an address of a blob. */
 export function viewer(words, result, addressOf) {
-  const { name, slices, tumour, suspicious, classes } = result;
+  return filled(words, words.viewers, result, addressOf);
+}
+
+/** HTML of several together, under one switch for all. */
+export function together(words, results, addressOf) {
+  const scans = results.map((one) => {
+    const name = `<p class="file">${escaped(one.name)}</p>`;
+    const scan = filled(words, words.scans, one, addressOf);
+    return `<li class="compared">${name}${said(words, one)}${scan}</li>`;
+  });
+  return words.together.replace("{scans}", () => scans.join(""));
+}
+
+/** One of the templates, by the class whose map is shown first, with its scan and maps. */
+function filled(words, templates, result, addressOf) {
+  const { name, slices, suspicious } = result;
   const several = slices.length > 1;
   const pages = slices.map((one) => ({
     index: one.index,
@@ -18,27 +33,32 @@ export function viewer(words, result, addressOf) {
     ),
   }));
   const at = several ? positionOf(slices, suspicious) : 0;
-  const shown = several ? commonest(words, classes, tumour) : shownFirst(words, slices[0].label);
-  let html = words.viewers[shown].replaceAll("{name}", escaped(name)).replaceAll("{scan}", pages[at].scan);
+  let html = templates[firstOf(words, result)];
+  html = html.replaceAll("{name}", () => escaped(name)).replaceAll("{scan}", pages[at].scan);
   for (const label of Object.keys(words.classes)) {
     html = html.replaceAll(`{${label}}`, pages[at].heats[label] ?? "");
   }
   html = html.replace("{caption}", pages[at].caption);
-  return html.replace("{above}", several ? along(words, result, pages, at) : "");
+  return html.replace("{above}", () => (several ? along(words, result, pages, at) : ""));
+}
+
+/** The class whose map is shown first; "" none. */
+export function firstOf(words, { slices, tumour, classes }) {
+  return slices.length > 1 ? commonest(words, classes, tumour) : shownFirst(words, slices[0].label);
 }
 
 function along(words, { kind, slices, suspicious }, pages, at) {
   const last = slices.length - 1;
   const sheet = kind === SHEET;
   const word = sheet ? "Panel" : "Slice";
-  const said = escaped(`${word} ${pages[at].index}: ${pages[at].says}`);
+  const spoken = escaped(`${word} ${pages[at].index}: ${pages[at].says}`);
   const data = JSON.stringify(pages).replaceAll("<", "\\u003c");
   return (
     '<div class="along"><div class="slices"><p class="small">How likely each slice shows a tumour</p>' +
     `<svg class="suspicion" viewBox="0 0 ${slices.length} 100" preserveAspectRatio="none" ` +
     `aria-hidden="true">${slices.map(bar).join("")}</svg>` +
     `<input type="range" class="slice" min="0" max="${last}" value="${at}" ` +
-    `aria-label="${word}" aria-valuetext="${said}"><p class="says">${said}</p></div>` +
+    `aria-label="${word}" aria-valuetext="${spoken}"><p class="says">${spoken}</p></div>` +
     `${sheet ? everyPanel(words, slices, pages) : most(slices, pages, suspicious)}</div>` +
     `<script type="application/json" class="slices-data">${data}</script>`
   );

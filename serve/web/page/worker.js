@@ -43,7 +43,7 @@ onmessage = async ({ data: { id, files, crop } }) => {
   try {
     await loading;
     const found = await readFiles(files);
-    if (!found.length) throw new Error("there is no file");
+    if (!found.length) throw new Error("it holds no picture that is read here");
     for (const [number, series] of found.entries()) {
       const answer = await answerOf(series, id, crop);
       if (turn !== id) return; // something else was asked meanwhile

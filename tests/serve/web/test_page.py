@@ -10,6 +10,7 @@ import shutil
 
 import pytest
 
+from serve.app.words import CLASSES
 from serve.artifacts import INT8_NAME, ONNX_NAME
 from serve.command import UserError
 from serve.names import INTENDED_USE
@@ -63,6 +64,34 @@ def test_several_files_become_cards_with_a_report(visited, scans, tmp_path):
         assert report.count('<section class="card') == count
         assert INTENDED_USE in html.unescape(report)
         assert "data:image/jpeg" in report
+
+
+def test_scans_are_compared_under_one_switch(visited, scans):
+    visited.page.set_input_files(BOX, [scans[0], scans[4], scans[7]])
+    visited.page.get_by_text("3 of 3 files answered").wait_for(timeout=PATIENCE)
+    cards = visited.page.locator("#answers")
+    cards.get_by_role("radio", name="Meningioma", exact=True).check()
+    heats = visited.page.locator(".cards .heat:visible")
+    assert [one.get_attribute("data-class") for one in heats.all()] == 3 * ["meningioma"]
+    for number in (0, 1, 2):
+        visited.page.locator(f"[name=compare][value='{number}']").check()
+    visited.page.get_by_role("button", name="Compare side by side").click()
+    compared = visited.page.locator("#pictures .compared")
+    assert compared.count() == 3
+    for one, scan in zip(compared.all(), (scans[0], scans[4], scans[7]), strict=True):
+        assert scan.name in one.inner_text()
+        assert CLASSES[label_of(scan)] in one.inner_text()
+        assert one.locator(".bars tr").count() == 4
+    pictures = visited.page.locator("#pictures")
+    pictures.get_by_role("radio", name="Pituitary tumour").check()
+    heats = visited.page.locator("#pictures .heat:visible")
+    assert [one.get_attribute("data-class") for one in heats.all()] == 3 * ["pituitary"]
+    pictures.get_by_role("radio", name="One over the other").check()
+    assert visited.page.locator("#pictures .view:visible").count() == 3
+    assert found(visited.page) == []
+    pictures.get_by_role("radio", name="Side by side").check()
+    visited.example(scans[1].name)
+    assert visited.page.locator("#pictures .view:visible").count() == 2
 
 
 def test_what_the_page_says_of_itself(visited, classifier):
