@@ -107,4 +107,3 @@ def read_detector(path: Path) -> Detector:
 def _rounded(values: np.ndarray) -> np.ndarray:
     """float32, of what float16 can represent."""
     return values.astype(np.float16).astype(np.float32)
-
