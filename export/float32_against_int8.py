@@ -12,6 +12,7 @@ import onnxruntime as ort
 from PIL import Image
 from tqdm import tqdm
 
+from serve import tumours
 from serve.formats.raster import load_pixels
 from serve.measures import calibration_error, pointed
 from serve.names import INPUT_SIZE, LABELS
@@ -74,7 +75,7 @@ def figures_against(
     }
     for name, own in (("float32", float32), (called, other)):
         figures |= {f"{key}_{name}": v for key, v in figures_of(own, labels, masks).items()}
-    return figures | {"track_record": track_record(other, labels)}
+    return figures | {"track_record": track_record({PATIENTS: (other, labels)})}
 
 
 def same_class(float32: Answers, int8: Answers) -> float:
@@ -105,11 +106,18 @@ def figures_of(
     }
 
 
-def track_record(answers: Answers, labels: np.ndarray) -> str:
-    """What the confidences have meant on these scans, as the metadata say it."""
-    right = (answers.classes == labels).tolist()
-    bins = bins_of(zip(answers.probabilities.max(axis=1).tolist(), right, strict=True))
-    return TrackRecord({PATIENTS: bins}).to_json()
+def track_record(groups: Mapping[str, tuple[Answers, np.ndarray]]) -> str:
+    """What the confidences have meant, as the metadata say it.
+
+    Args:
+        groups: the answers and the labels, int (N,), of each of `serve.track_record.GROUPS`.
+    """
+    bins = {}
+    for group, (answers, labels) in groups.items():
+        right = tumours.Answers(labels, answers.probabilities).right
+        confidence = answers.probabilities.max(axis=1)
+        bins[group] = bins_of(zip(confidence.tolist(), right.tolist(), strict=True))
+    return TrackRecord(bins).to_json()
 
 
 def _pointing_game(

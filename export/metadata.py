@@ -7,19 +7,21 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from export import graph
 from serve.artifacts import TRAINED_ON_NAME, replacing, sha256
 from serve.command import UserError
 from serve.metrics import CHECKPOINT, read_metrics, require_current
-from serve.names import INPUT_SIZE, INTENDED_USE, LABELS
+from serve.names import INPUT_SIZE, INTENDED_USE, LABEL_OF, LABELS
 from serve.terms import license_of
-from serve.track_record import PATIENTS, TrackRecord, bins_of
+from serve.track_record import HOSPITALS, PATIENTS, TrackRecord, bins_of
 from serve.trained_on import collections_of
+from serve.tumours import Answers
 
 # What the metadata quote, of what is measured on the checkpoint.
-QUOTED = ("model", "calibration.temperature", "ood", "protocols.published")
+QUOTED = ("model", "calibration.temperature", "ood", "protocols.published", "protocols.hospitals")
 
 
 def describe(
@@ -66,27 +68,30 @@ def describe(
 def track_record(models: Path) -> TrackRecord:
     """What the checkpoint's confidences have meant on the scans that its training left out.
 
-    Of what `train.evaluate --protocol published` wrote; empty where it did not run.
+    Of what `train.evaluate --protocol published` and `--protocol hospitals` wrote; without what
+    did not run.
 
     Raises:
         UserError: the predictions are no such table.
     """
-    path = models / "predictions" / "published.csv"
-    if not path.is_file():
-        return TrackRecord()
+    tables = {PATIENTS: "published", HOSPITALS: "hospitals"}
+    paths = {group: models / "predictions" / f"{name}.csv" for group, name in tables.items()}
+    return TrackRecord(
+        {group: bins_of(_answers(path)) for group, path in paths.items() if path.is_file()}
+    )
+
+
+def _answers(path: Path) -> list[tuple[float, bool]]:
+    """Confidence, and whether the answer was right; of an unknown tumour, any tumour."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            answers = [_answer(row) for row in csv.DictReader(file)]
+            rows = list(csv.DictReader(file))
+        probabilities = np.array([[float(row[name]) for name in LABELS] for row in rows])
+        labels = np.array([LABEL_OF[row["label"]] for row in rows])
+        right = Answers(labels, probabilities).right
+        return list(zip(probabilities.max(axis=1).tolist(), right.tolist(), strict=True))
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: no table of predictions ({error!r})") from None
-    return TrackRecord({PATIENTS: bins_of(answers)})
-
-
-def _answer(row: dict[str, str]) -> tuple[float, bool]:
-    """Confidence, and whether the answer was right."""
-    probabilities = {name: float(row[name]) for name in LABELS}
-    best = max(probabilities, key=probabilities.__getitem__)
-    return probabilities[best], best == row["label"]
 
 
 def metadata_of(model: onnx.ModelProto) -> dict[str, str]:

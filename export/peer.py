@@ -11,7 +11,6 @@ benchmark.peer and benchmark.peer_hospitals of models/metrics.json. The machine 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,78 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from export.scans import left_out, testing_of
 from export.speed.peer import answers_of, version_of
-from serve.artifacts import METRICS_NAME, MODELS, TRAINED_ON_NAME, sha256
-from serve.command import UserError, run
+from serve.artifacts import METRICS_NAME, MODELS, sha256
+from serve.command import run
 from serve.metrics import of_data, write_metrics
-from serve.names import BR35H, LABEL_OF, LABELS, NOTUMOR, PARTS
-from serve.trained_on import files_of, label_of, name_of
+from serve.trained_on import label_of
 from serve.tumours import MEASURES, Answers
-
-
-def testing_of(data: Path) -> dict[str, Path]:
-    """The scans of `data`/Testing, by name."""
-    return {
-        name_of("Testing", label, path.name): path
-        for label, folder in enumerate(LABELS)
-        for path in sorted((data / "Testing" / folder).iterdir())
-    }
-
-
-def collected_in(folder: Path) -> dict[str, Path]:
-    """The scans of `folder`/collections.csv, by name.
-
-    Raises:
-        UserError: there is no such table.
-    """
-    table = folder / "collections.csv"
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            paths = [(row, folder / row["file"]) for row in csv.DictReader(file)]
-            return {
-                name_of(row["collection"], LABEL_OF[row["class"]], path.name): path
-                for row, path in paths
-            }
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{table}: no table of collections ({error!r})") from None
-
-
-def left_out(
-    models: Path, data: Path, collections: Path | None, br35h: Path | None
-) -> dict[str, dict[str, Path]]:
-    """What the training left out of each hospital, by name. One without tumour-free scans is held
-    against the dataset's.
-
-    Args:
-        models: the folder of trained_on.csv.
-        data: the dataset.
-        collections: with collections.csv; without it only Br35H's.
-        br35h: with images/; without it none of Br35H's.
-
-    Raises:
-        UserError: a scan is not there, or none was left out.
-    """
-    known = collected_in(collections) if collections else {}
-    tested: dict[str, dict[str, Path]] = {}
-    healthy: dict[str, Path] = {}
-    for name in sorted(files_of("test", models)):
-        part, _, file = name.split("/")
-        if part in PARTS:
-            if label_of(name) == NOTUMOR:
-                healthy[name] = data / name
-        elif part == BR35H and br35h:
-            tested.setdefault(part, {})[name] = br35h / "images" / file
-        elif part != BR35H and collections:
-            tested.setdefault(part, {})[name] = known.get(name, collections / name)
-    if not tested:
-        raise UserError(f"{models / TRAINED_ON_NAME}: no scan of these hospitals was left out")
-    for own in tested.values():
-        if not any(label_of(name) == NOTUMOR for name in own):
-            own |= healthy
-    paths = [path for own in tested.values() for path in own.values()]
-    if missing := [path for path in paths if not path.is_file()]:
-        raise UserError(f"{missing[0]}: not there, and the training left it out")
-    return tested
 
 
 def score(tested: Mapping[str, Path], answers: Mapping[Path, np.ndarray]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ hidden layer's bias is corrected by what rounding adds on the calibration scans.
 
 Afterwards both models answer for the scans that the published model never saw (with --slices and
 --masks the pointing game, too), which is for reporting only, and for the track record in the
-metadata.
+metadata; with --collections and --br35h the int8 one for other hospitals' scans as well.
 """
 
 from __future__ import annotations
@@ -34,15 +34,23 @@ from onnxruntime.quantization import (
 from tqdm import tqdm
 
 from export import graph
-from export.float32_against_int8 import answers_of, figures_against, labels_of, read_masks
+from export.float32_against_int8 import (
+    answers_of,
+    figures_against,
+    labels_of,
+    read_masks,
+    track_record,
+)
 from export.metadata import QUOTED, metadata_of, of_model, restamp, write_beside
+from export.scans import of_hospitals
 from serve.artifacts import INT8_NAME, METRICS_NAME, MODELS, ONNX_NAME, replacing, require_writable
 from serve.classifier import BrainTumorClassifier
 from serve.command import UserError, run
 from serve.formats.raster import SUFFIXES, load_image
 from serve.metrics import CHECKPOINT, read_metrics, require_current, write_metrics
 from serve.names import LABELS
-from serve.trained_on import files_of
+from serve.track_record import HOSPITALS, PATIENTS
+from serve.trained_on import files_of, label_of
 
 SCANS_A_CLASS = 16  # to calibrate with
 LEAST_SAME = 0.98  # share of images that must get the same class
@@ -160,14 +168,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=MODELS / INT8_NAME, metavar="FILE")
     parser.add_argument("--slices", type=Path, metavar="FILE", help="figshare_slices.csv")
     parser.add_argument("--masks", type=Path, metavar="DIR", help="figshare_masks")
+    parser.add_argument("--collections", type=Path, metavar="DIR", help="other hospitals' scans")
+    parser.add_argument("--br35h", type=Path, metavar="DIR", help="br35h_tumour")
     args = parser.parse_args(argv)
     logging.getLogger().setLevel(logging.ERROR)  # the tool's advice to optimize the graph first
-    make(args.model, args.output, args.data, args.slices, args.masks)
+    elsewhere = None
+    if args.collections or args.br35h:
+        elsewhere = of_hospitals(args.model.parent, args.data, args.collections, args.br35h)
+    make(args.model, args.output, args.data, args.slices, args.masks, elsewhere)
     return 0
 
 
-def make(model: Path, output: Path, data: Path, slices: Path | None, masks: Path | None) -> None:
+def make(
+    model: Path,
+    output: Path,
+    data: Path,
+    slices: Path | None,
+    masks: Path | None,
+    elsewhere: Mapping[str, Path] | None = None,
+) -> None:
     """Write `output`, and what it is worth to the metrics.json beside it.
+
+    Args:
+        model: the float32 one.
+        output: the int8 one.
+        data: the dataset.
+        slices, masks: see `read_masks`.
+        elsewhere: other hospitals' scans that the model never saw, by name.
 
     Raises:
         UserError: there is no model, there are no scans, figures that the metadata quote are of
@@ -195,6 +222,12 @@ def make(model: Path, output: Path, data: Path, slices: Path | None, masks: Path
         show(figures)
         if figures["same_class"] < LEAST_SAME:
             raise UserError(f"{output}: not written, too many scans get another class")
+        if elsewhere:
+            theirs = answers_of(temporary, list(elsewhere.values()))
+            classes = np.array([label_of(name) for name in elsewhere])
+            figures["track_record"] = track_record(
+                {PATIENTS: (answers[1], labels), HOSPITALS: (theirs, classes)}
+            )
         restamp(temporary, track_record=figures["track_record"])
     write_beside(output)
     write_metrics(output.parent, "export.int8", figures, of_model(output))

@@ -165,7 +165,8 @@ def _evaluate_hospitals(
         temperature = temperature_of_others(args.output, args.recipe, of) if broad else None
         figures = unseen_hospitals(scans, collected, broad, train, temperature, args.cache)
     else:
-        figures = published_on_hospitals(args.output, scans, collected, args.cache)
+        figures, answers = published_on_hospitals(args.output, scans, collected, args.cache)
+        write_predictions(answers, args.output / "predictions" / "hospitals.csv")
     for name, own in figures.items():
         print(name, {key: value for key, value in own.items() if isinstance(value, float)})
     _write(args, f"protocols.{args.protocol}", figures, of)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from export.peer import collected_in, left_out, main
+from export.peer import main
+from export.scans import collected_in, left_out
 from serve.artifacts import EXAMPLES
 from serve.command import UserError
 from serve.metrics import DATA, OF, read_metrics

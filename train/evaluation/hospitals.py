@@ -30,6 +30,7 @@ from train.data.collections import Collected, collection_of, place_all
 from train.data.dataset import Scan
 from train.data.folds import Sides
 from train.data.sides import held_back, without_each
+from train.evaluation.predictions import Tested
 from train.evaluation.protocols import published_temperature, validation_temperature
 from train.evaluation.refusal import fit_to_sides
 from train.learning.pooled import PooledCache
@@ -88,14 +89,17 @@ def unseen_hospitals(
             pooled=pooled,
             detector=detector,
         )
-        figures |= score_hospitals(tested, healthy_of(sides), answer)
+        figures |= score_hospitals(answer_hospitals(tested, healthy_of(sides), answer))
     return figures
 
 
 def published_on_hospitals(
     models: Path, scans: Sequence[Scan], collected: Collected, cache: Path
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Tested]:
     """Test the file in `models` on what its training left out of each collection.
+
+    Returns:
+        the figures, and the answers to the collections' scans.
 
     Raises:
         UserError: see `train.learning.training.load_fit`, or it was trained on no collection.
@@ -104,15 +108,17 @@ def published_on_hospitals(
     tested = [scan for scan in sides.tested if collection_of(scan)]
     if not tested:
         raise UserError(f"{models}: its training left out no scan of these collections")
+    temperature = published_temperature(models)
     answer = partial(
         answer_hospital,
         done,
         collected=collected,
-        temperature=published_temperature(models),
+        temperature=temperature,
         pooled=plain_pooled(cache, done),
         detector=read_detector(models / OOD_NAME),
     )
-    return score_hospitals(tested, healthy_of(sides), answer)
+    found = answer_hospitals(tested, healthy_of(sides), answer)
+    return score_hospitals(found), _as_tested(found, temperature)
 
 
 def healthy_of(sides: Sides) -> list[Scan]:
@@ -156,22 +162,44 @@ def answer_hospital(
     )
 
 
-def score_hospitals(
+Answered = dict[str, tuple[list[Scan], Answers]]  # by collection
+
+
+def answer_hospitals(
     tested: Sequence[Scan], healthy: Sequence[Scan], answer: Callable[[Sequence[Scan]], Answers]
-) -> dict[str, Any]:
-    """`score_hospital` of each collection among the scans, and of its sequences.
+) -> Answered:
+    """What the model says of each collection among the scans.
 
     Args:
         tested: scans of collections.
-        healthy: tumour-free scans of the dataset that were not trained on.
+        healthy: tumour-free scans of the dataset that were not trained on, for a collection that
+            has none.
         answer: asks the model.
     """
-    figures: dict[str, Any] = {}
+    found: Answered = {}
     for name in dict.fromkeys(collection_of(scan) for scan in tested):
         own = [scan for scan in tested if collection_of(scan) == name]
         if not any(scan.label == NOTUMOR for scan in own):
             own += healthy
-        answers = answer(own)
+        found[name] = own, answer(own)
+    return found
+
+
+def _as_tested(found: Answered, temperature: float) -> Tested:
+    """The answers to the collections' own scans."""
+    scans = [scan for own, _ in found.values() for scan in own]
+    probabilities = np.concatenate([answers.probabilities for _, answers in found.values()])
+    labels = np.concatenate([answers.labels for _, answers in found.values()])
+    chosen = np.array([bool(collection_of(scan)) for scan in scans])
+    logits = temperature * np.log(probabilities[chosen])
+    filled = np.full((len(logits), 1), temperature, np.float32)
+    return Tested([s for s in scans if collection_of(s)], labels[chosen], logits, filled)
+
+
+def score_hospitals(found: Answered) -> dict[str, Any]:
+    """`score_hospital` of each collection, and of its sequences."""
+    figures: dict[str, Any] = {}
+    for name, (own, answers) in found.items():
         figures[name] = score_hospital(answers)
         if sequences := by_sequence(answers, own):
             figures[name]["by_sequence"] = sequences

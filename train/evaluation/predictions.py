@@ -18,7 +18,7 @@ from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 from serve.artifacts import MODELS, replacing
 from serve.command import UserError
 from serve.measures import confidence_bins
-from serve.names import LABELS
+from serve.names import LABELS, UNKNOWN_TUMOUR
 from train.data.dataset import Scan
 
 PREDICTIONS = MODELS / "predictions"
@@ -88,6 +88,7 @@ class Curve:
 def write_predictions(tested: Tested, path: Path) -> None:
     """A line a test image: its name, its true class, the temperature of the model that answered,
     the four calibrated probabilities (to four digits, however small)."""
+    name_of = {UNKNOWN_TUMOUR: "other_tumour"} | dict(enumerate(LABELS))
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "label", "temperature", *LABELS))
@@ -95,7 +96,7 @@ def write_predictions(tested: Tested, path: Path) -> None:
             tested.scans, tested.labels, tested.temperature[:, 0], tested.calibrated, strict=True
         ):
             writer.writerow(
-                (scan.name, LABELS[label], f"{temperature:.4f}", *(f"{p:.4g}" for p in row))
+                (scan.name, name_of[label], f"{temperature:.4f}", *(f"{p:.4g}" for p in row))
             )
 
 

@@ -24,6 +24,7 @@ from train.evaluation import hospitals as module
 from train.evaluation.hospitals import (
     MEASURES,
     Answers,
+    answer_hospitals,
     by_sequence,
     healthy_of,
     published_on_hospitals,
@@ -162,7 +163,7 @@ def test_a_hospital_of_tumours_alone_is_held_against_the_datasets_healthy(monkey
         *(scan_of(f"x_T1_{i}", "both", label) for i, label in enumerate([0, NOTUMOR])),
         *(scan_of(f"y{i}", "tumours", UNKNOWN_TUMOUR) for i in range(3)),
     ]
-    figures = score_hospitals(tested, healthy, knowing)
+    figures = score_hospitals(answer_hospitals(tested, healthy, knowing))
     assert figures.keys() == {"both", "tumours"}
     assert figures["both"]["images"] == 2
     assert figures["both"]["by_sequence"]["T1"]["images"] == 2
@@ -247,7 +248,12 @@ def published(small_dataset, outlines, tmp_path):
 @pytest.mark.slow
 def test_the_published_file_is_tested_on_what_it_left_out(published, tmp_path):
     models, scans, collected = published
-    figures = published_on_hospitals(models, scans, collected, tmp_path / "cache")
+    figures, answers = published_on_hospitals(models, scans, collected, tmp_path / "cache")
+    assert [scan.part for scan in answers.scans] == ["here"] * len(collected.scans)
+    assert answers.labels.tolist() == [scan.label for scan in answers.scans]
+    tumours = answers.labels != NOTUMOR
+    right = answers.calibrated.argmax(axis=1) == answers.labels
+    assert figures["here"]["named"] == pytest.approx(right[tumours].mean())
     assert figures.keys() == {"here"}
     own = figures["here"]
     assert own["images"] == len(collected.scans)
