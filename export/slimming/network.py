@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from serve.names import FROZEN_POOL, LAST_CONVOLUTION
+from serve.names import LAST_CONVOLUTION
 from serve.processors import has_bfloat16
 
 # Channels of every convolution. The early layers, where the maps are large, cost most of the time
@@ -33,7 +33,7 @@ WIDTHS = {
 COMPARED = {
     "block2_pool": "block2_conv2",
     "block3_pool": "block3_conv3",
-    FROZEN_POOL: "block4_conv3",
+    "block4_pool": "block4_conv3",
     LAST_CONVOLUTION: LAST_CONVOLUTION,
 }
 

@@ -45,7 +45,7 @@ def run(model: onnx.ModelProto, **arrays: np.ndarray) -> dict[str, np.ndarray]:
 
 def test_converted_network_gives_what_keras_gives(checkpoint, converted, scans):
     rgb = np.stack([load_pixels(scan, 224) for scan in scans[::4]]).astype(np.float32)
-    names = ("logits", "hidden", "block5_conv3", "block4_pool")
+    names = ("logits", "hidden", "block5_conv3", "block3_pool")
     taps = keras.Model(checkpoint.input, [checkpoint.get_layer(name).output for name in names])
     logits, hidden, convolved, features = taps.predict_on_batch(rgb)
     found = run(converted, rgb=rgb)

@@ -200,7 +200,7 @@ WRONG = {
     "the file is cut off": lambda path: path.write_bytes((MODELS / KERAS_NAME).read_bytes()[:9999]),
     "Is a directory": lambda path: path.mkdir(),
     r"it makes \(None, 2\) of \(None, 3\)": lambda path: other_network(3, "x").save(path),
-    "it has no layer block4_pool": lambda path: other_network((224, 224, 3), "y").save(path),
+    "it has no layer block3_pool": lambda path: other_network((224, 224, 3), "y").save(path),
 }
 
 

@@ -29,16 +29,16 @@ def test_brier_score_by_hand():
 
 def test_the_temperature_of_the_other_folds_is_taken_up(tmp_path):
     figures = {"temperatures": [0.7, 0.8, 0.9, 1.0, 1.1]}
-    write_metrics(tmp_path, "recipes.broad.calibration.patient", figures, OF)
+    write_metrics(tmp_path, "recipes.robust.calibration.patient", figures, OF)
     write_metrics(tmp_path, "calibration.patient", {"temperatures": [0.5]}, OF)
-    assert temperature_of_others(tmp_path, "broad", OF) == 0.7
-    assert temperature_of_others(tmp_path, "robust", OF) == 0.5  # the default stands apart
+    assert temperature_of_others(tmp_path, "robust", OF) == 0.7
+    assert temperature_of_others(tmp_path, "broad", OF) == 0.5  # the default stands apart
 
 
 @pytest.mark.parametrize("of", [None, {"recipe": "c" * 64}, {"data": "c" * 64}])
 def test_a_temperature_of_another_recipe_or_of_other_data_is_refused(of, tmp_path):
     if of:
         figures = {"temperatures": [0.7]}
-        write_metrics(tmp_path, "recipes.broad.calibration.patient", figures, OF | of)
+        write_metrics(tmp_path, "calibration.patient", figures, OF | of)
     with pytest.raises(UserError, match="--protocol patient first"):
         temperature_of_others(tmp_path, "broad", OF)

@@ -13,7 +13,7 @@ from serve.names import LABELS
 from tests.conftest import label_of
 from train.data.dataset import UNKNOWN_TUMOUR
 from train.network.class_maps import explained_suffix, maps_of_classes
-from train.network.vgg16 import frozen_prefix, trainable_suffix
+from train.network.vgg16 import frozen_prefix, sees_pictures, trainable_suffix
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def pixels(scans) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def features(model, pixels) -> np.ndarray:
-    return frozen_prefix(model).predict_on_batch(pixels)
+    return pixels if sees_pictures(model) else frozen_prefix(model).predict_on_batch(pixels)
 
 
 @pytest.fixture(scope="module")
