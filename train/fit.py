@@ -1,6 +1,6 @@
 """Fine-tune VGG16 on a folder of brain MRI scans: python -m train.fit --data DIR
 
---recipe names how: `seed` (train/learning/bare.py), or `robust`, `deep` or `broad`
+--recipe names how: `seed` (train/learning/bare.py), or `robust`, `deep`, `broad` or `open`
 (train/learning/robust.py).
 The same command resumes an interrupted training and ends with the same weights.
 
