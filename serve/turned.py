@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-SUSPECT = 1.8  # out-of-distribution score up to which no scan lay on its side
-MUCH = 0.85  # share of the score that a turned view's may be at most
+SUSPECT = 1.5  # out-of-distribution score up to which few scans lay on their side
+MUCH = 0.9  # share of the score that a turned view's may be at most
 
 
 def turned_views(pixels: np.ndarray) -> list[np.ndarray]:

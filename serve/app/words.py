@@ -140,11 +140,10 @@ def missed_elsewhere(protocols: dict[str, Any]) -> str:
     """How often a tumour on other hospitals' scans was answered with "no tumour".
 
     Args:
-        protocols: metrics.json's part of that name. Each collection of `hospitals` and `unseen`,
-            or the one of `collection`, holds the share of tumours that were found.
+        protocols: metrics.json's part of that name. Each collection of `unseen` holds the share of
+            tumours that were found.
     """
-    groups = [*protocols.get("hospitals", {}).values(), *protocols.get("unseen", {}).values()]
-    groups = groups or [protocols.get("collection", {})]
+    groups = protocols.get("unseen", {}).values()
     shares = [
         one["sensitivity"] for one in groups if isinstance(one, dict) and "sensitivity" in one
     ]

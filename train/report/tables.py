@@ -25,7 +25,8 @@ def export(metrics: dict[str, Any], tested: Mapping[str, Predictions], folder: P
         {"figure": figure} | {name: own.get(figure) for name, own in columns.items()}
         for figure in figures
     ]
-    tables["collection"] = _pairs(metrics.get("protocols", {}).get("collection", {}))
+    for name in ("hospitals", "unseen"):
+        tables[name] = _pairs(metrics.get("protocols", {}).get(name, {}))
     tables["refusal"] = _pairs(metrics.get("ood", {}))
     tables["attention"] = _pairs(metrics.get("attention", {}))
     written = [folder / f"{name}.csv" for name, rows in tables.items() if rows]

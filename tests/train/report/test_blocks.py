@@ -58,7 +58,7 @@ def test_recipes_stand_side_by_side():
     own = metrics["protocols"]["patient"]["accuracy"]
     assert f"| {own:.1%} (".replace("%", " %") in lines[2]
     assert "| 12.3 % (" in lines[2]
-    del metrics["recipes"]["other"]["protocols"]["collection"]  # half measured: not quoted
+    del metrics["recipes"]["other"]["attention"]  # half measured: not quoted
     assert "`other`" not in render("honest", metrics)
     del metrics["recipes"]
     assert f"{own:.1%}".replace("%", " %") in render("honest", metrics)
@@ -111,20 +111,6 @@ def test_a_protocol_that_was_not_measured_is_left_out():
     del metrics["protocols"]["seed"]
     assert "`seed` |" not in render("protocols", metrics)
     assert "seed" not in main_figures(metrics)
-
-
-def test_the_collection_is_told_where_it_was_measured():
-    metrics = read_metrics()
-    metrics["protocols"]["collection"] = {
-        "sensitivity": 0.912,
-        "specificity": 0.834,
-        "auc": 0.956,
-        "sensitivity_at_specificity_90": 0.778,
-    }
-    line = render("protocols", metrics).splitlines()[-1]
-    assert line.startswith("`collection`")
-    for figure in ("91.2 %", "83.4 %", "0.956", "77.8 %"):
-        assert figure in line
 
 
 def test_attention_leaves_out_what_there_is_none_of():

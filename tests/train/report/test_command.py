@@ -28,7 +28,7 @@ def test_the_command_writes_everything_and_names_what_is_missing(tmp_path):
     assert done.returncode == 0, done.stderr
     names = {"confusion", "roc", "reliability", "confidence", "figures"}
     assert {path.stem for path in tmp_path.glob("*.png")} == names
-    tables = names | {"attention", "collection", "refusal"}
+    tables = names | {"attention", "hospitals", "unseen", "refusal"}
     assert {path.stem for path in (tmp_path / "tables").iterdir()} == tables
     metrics = read_metrics()
     assert page.read_text(encoding="utf-8") == fill(page.read_text(encoding="utf-8"), metrics)
