@@ -2,11 +2,10 @@
 // does it. Only the fields named here are read: none says who the patient is.
 
 import dicomParser from "dicom-parser";
-import { checkSyntax, frameOf } from "./frames.js";
+import { checkSyntax, frameOf, unpacksToRgb } from "./frames.js";
 import { cut, directionOf, spaceOf } from "./space.js";
 
 const EXPLICIT = "1.2.840.10008.1.2.1";
-const COLOURS = ["RGB", "YBR_FULL_422", "YBR_RCT", "YBR_ICT"]; // those that decoders turn into RGB
 const OTHER_COLOURS =
   "its colours are stored in a way that this page does not read: the app and the command line may";
 const LOCALIZER = "LOCALIZER";
@@ -54,7 +53,8 @@ export function inOrder(slices) {
 async function planeOf(data, syntax, rows, columns, frame, frames) {
   const samples = data.uint16("x00280002") || 1;
   const photometric = data.string("x00280004") ?? "MONOCHROME2";
-  if (samples > 1 && !COLOURS.includes(photometric)) throw new Error(OTHER_COLOURS);
+  const readable = samples === 1 ? photometric.startsWith("MONOCHROME") : photometric === "RGB";
+  if (!readable && (samples === 1 || !unpacksToRgb(syntax))) throw new Error(OTHER_COLOURS);
   const shape = {
     rows,
     columns,
@@ -66,10 +66,11 @@ async function planeOf(data, syntax, rows, columns, frame, frames) {
   const { data: stored, channels } = await frameOf(data, syntax, shape, frame, frames);
   const size = { width: columns, height: rows, channels };
   if (channels === 3) return { levels: { data: stored, ...size }, eight: shape.bits === 8 };
-  const levels = rescaled(data, stored);
+  const rescaledLevels = rescaled(data, stored);
+  const { levels, window } = windowed(data, rescaledLevels, rescaledLevels === stored);
   return {
     levels: { data: levels, ...size },
-    window: windowOf(data, levels, stored),
+    window,
     negative: (photometric === "MONOCHROME1") !== (data.string("x20500020") === "INVERSE"),
   };
 }
@@ -77,7 +78,8 @@ async function planeOf(data, syntax, rows, columns, frame, frames) {
 function rescaled(data, stored) {
   const slope = numbers(data, "x00281053")[0];
   const intercept = numbers(data, "x00281052")[0] ?? 0;
-  const padding = data.elements.x00280120 && data.int16("x00280120");
+  const signed = data.uint16("x00280103") ? "int16" : "uint16";
+  const padding = data.elements.x00280120 && data[signed]("x00280120");
   let levels = stored;
   if (padding !== undefined && levels.includes(padding)) {
     const least = levels.reduce((a, b) => (b !== padding && b < a ? b : a), Infinity);
@@ -86,17 +88,23 @@ function rescaled(data, stored) {
   return slope ? levels.map((one) => one * slope + intercept) : levels;
 }
 
-function windowOf(data, levels, stored) {
+/** The levels, and which of them are black and white where the file says so. */
+function windowed(data, levels, asStored) {
   const [centre] = numbers(data, "x00281050");
   const [width] = numbers(data, "x00281051");
-  const exact = (data.string("x00281056") ?? "").toUpperCase() === "LINEAR_EXACT";
-  if (centre !== undefined && width > (exact ? 0 : 1)) {
-    if (exact) return [centre - width / 2, centre + width / 2];
-    return [centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2];
+  const curve = (data.string("x00281056") ?? "LINEAR").toUpperCase();
+  if (centre !== undefined && width > 0) {
+    if (curve === "SIGMOID") {
+      const bent = levels.map((one) => 1 / (1 + Math.exp((-4 * (one - centre)) / width)));
+      return { levels: bent, window: [0, 1] };
+    }
+    if (curve === "LINEAR_EXACT") return { levels, window: [centre - width / 2, centre + width / 2] };
+    const half = (width - 1) / 2;
+    if (half > 0) return { levels, window: [centre - 0.5 - half, centre - 0.5 + half] };
   }
   const bits = data.uint16("x00280101") || 16;
-  if (bits <= 8 && levels === stored && Math.min(...new Set(levels)) >= 0) return [0, 2 ** bits - 1];
-  return undefined;
+  if (bits <= 8 && asStored && levels.every((one) => one >= 0)) return { levels, window: [0, 2 ** bits - 1] };
+  return { levels, window: undefined };
 }
 
 /** From column, row and slice to millimetres right, anterior and superior. */

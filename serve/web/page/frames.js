@@ -26,8 +26,13 @@ export function checkSyntax(syntax) {
   if (!read) throw new Error(COMPRESSED);
 }
 
-/** The levels of a frame, row by row, {data, channels}; `shape` is {rows, columns, samples, bits, stored,
- * signed, planar}. */
+/** Whether what is unpacked from files of this transfer syntax is RGB, whatever their colours were. */
+export function unpacksToRgb(syntax) {
+  return BY_BROWSER.includes(syntax) || syntax in BY_CODEC;
+}
+
+/** The levels of a frame, row by row, {data, channels}; `shape` is {rows, columns, samples, bits, signed,
+ * planar}. */
 export async function frameOf(data, syntax, shape, frame, frames) {
   if (![1, 3].includes(shape.samples) || ![8, 16, 32].includes(shape.bits)) throw new Error(COMPRESSED);
   if (syntax === DEFLATED || UNCOMPRESSED.includes(syntax)) {

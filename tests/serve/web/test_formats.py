@@ -194,6 +194,29 @@ def test_files_of_others(visited, classifier, name):
     assert answer["oodScore"] == pytest.approx(expected.ood_score, rel=5e-2)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"WindowCenter": 1200, "WindowWidth": 900, "VOILUTFunction": "SIGMOID"},
+        {"WindowCenter": 1200, "WindowWidth": 1600, "VOILUTFunction": "LINEAR_EXACT"},
+        {"PhotometricInterpretation": "MONOCHROME1"},
+        {"RescaleSlope": 2, "RescaleIntercept": -500, "PixelPaddingValue": 40_000},
+    ],
+    ids=lambda fields: next(iter(fields.values())),
+)
+def test_levels_are_shown_as_in_python(visited, classifier, scans, tmp_path, fields):
+    deep = np.asarray(Image.open(scans[3]).convert("L")).astype(np.uint16) * 9 + 200
+    if fields.get("PhotometricInterpretation"):
+        deep = deep.max() - deep
+    if "PixelPaddingValue" in fields:
+        deep[:10] = fields["PixelPaddingValue"]
+    path = tmp_path / "scan.dcm"
+    path.write_bytes(content_of(dicom(deep, **fields)))
+    expected, answer = classifier.predict(path), visited.file(path)
+    assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=2e-2)
+    assert answer["oodScore"] == pytest.approx(expected.ood_score, rel=3e-2)
+
+
 def test_compressed_pixels_that_cannot_be_read_are_said(visited, scans, tmp_path):
     grey = np.asarray(Image.open(scans[3]).convert("L"))
     large = _jpeg(np.zeros((2000, 2000), np.uint8))
@@ -203,6 +226,7 @@ def test_compressed_pixels_that_cannot_be_read_are_said(visited, scans, tmp_path
         (_packed(dicom(grey), JPEGBaseline8Bit, b"these are words"), "damaged"),
         (_packed(dicom(grey), RLELossless, bytes(80)), "damaged"),
         (_packed(dicom(grey), JPEG2000Lossless, b"\xff\x4f\xff\x51" + bytes(80)), "announces"),
+        (dicom(grey, PhotometricInterpretation="PALETTE COLOR"), "colours are stored in a way"),
         (_packed(dicom(grey), "1.2.840.10008.1.2.4.102", b"a film"), "this page does not read"),
     ):
         path.write_bytes(content_of(dataset))
