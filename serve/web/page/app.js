@@ -4,7 +4,7 @@
 import { answer, failure, refusal, seriesAnswer } from "./answers.js";
 import { cards } from "./cards.js";
 import { reportOf } from "./report.js";
-import { together, viewer } from "./viewers.js";
+import { refusedPicture, together, viewer } from "./viewers.js";
 
 const PATIENCE = 5000; // milliseconds that the service worker may take
 const STALLED = 30_000; // milliseconds after the download in which threads must have started
@@ -188,7 +188,7 @@ function showWhole(result) {
       ? refusal(words, scan, model.oodThreshold)
       : answer(words, model.record, scan);
     at("pictures").innerHTML = refused
-      ? `<figure class="refused-picture"><img src="${addressOf(scan.scan)}" alt="The picture"></figure>`
+      ? refusedPicture(scan.scan, addressOf)
       : viewer(words, { ...result, slices: [scan] }, addressOf);
   }
   dress(at("pictures")); // viewer.js

@@ -1,6 +1,7 @@
 // Several files: a card for each, as serve/app/cards.py makes them.
 
 import { SHEET, column, escaped, heading, percent, seriesHeading, seriesNote } from "./answers.js";
+import { table } from "./table.js";
 import { shownFirst } from "./viewers.js";
 
 /** HTML; `addressOf` makes an address of a blob. */
@@ -11,8 +12,7 @@ export function cards(words, results, addressOf) {
   return (
     `<section class="files">${filter(words, kinds)}${words.allMaps}` +
     `${answered < words.fewest ? "" : words.comparing}<ul class="cards">${items.join("")}</ul>` +
-    '<p class="downloads"><button type="button" class="report">Save the report (HTML)</button></p>' +
-    "</section>"
+    `${table(words, results)}</section>`
   );
 }
 

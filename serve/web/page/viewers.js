@@ -13,10 +13,18 @@ export function viewer(words, result, addressOf) {
 export function together(words, results, addressOf) {
   const scans = results.map((one) => {
     const name = `<p class="file">${escaped(one.name)}</p>`;
-    const scan = filled(words, words.scans, one, addressOf);
+    const refused = one.slices.length === 1 && one.slices[0].label === null;
+    const scan = refused
+      ? refusedPicture(one.slices[0].scan, addressOf)
+      : filled(words, words.scans, one, addressOf);
     return `<li class="compared">${name}${said(words, one)}${scan}</li>`;
   });
   return words.together.replace("{scans}", () => scans.join(""));
+}
+
+/** The picture that was refused, without any map. */
+export function refusedPicture(scan, addressOf) {
+  return `<figure class="refused-picture"><img src="${addressOf(scan)}" alt="The picture"></figure>`;
 }
 
 /** One of the templates, by the class whose map is shown first, with its scan and maps. */

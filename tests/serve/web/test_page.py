@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import html
 import json
@@ -51,6 +52,11 @@ def test_several_files_become_cards_with_a_report(visited, scans, tmp_path):
     visited.page.get_by_text("2 of 3 files answered").wait_for(timeout=PATIENCE)
     cards = visited.page.locator(".cards > li")
     assert [scans[0].name in cards.nth(0).inner_text(), cards.count()] == [True, 3]
+    with visited.page.expect_download() as download:
+        visited.page.get_by_text("Download as CSV").click()
+    rows = list(csv.reader(download.value.path().read_text("utf-8-sig").splitlines()))
+    assert [row[0] for row in rows[1:]] == [scans[0].name, scans[5].name, "words.jpg"]
+    assert [row[1] for row in rows[1:]] == [label_of(scans[0]), label_of(scans[5]), ""]
     visited.page.get_by_role("radio", name="Not read (1)").check()
     assert visited.page.locator(".cards > li:visible").count() == 1
     visited.page.get_by_role("radio", name="All (3)").check()
