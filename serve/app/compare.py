@@ -17,7 +17,7 @@ from ..view import in_slice
 from . import html, viewer, volume
 from . import words as text
 from .analysis import Analysis
-from .viewer import LIKELIEST, Shown
+from .viewer import LIKELIEST
 
 FEWEST, MOST = 2, 4
 KEY = "compare-viewer"
@@ -57,7 +57,7 @@ def _one(answer: Answered, labels: Sequence[str]) -> str:
     if isinstance(answer.answer, InvalidImageError):
         return f'{name}<p class="failed">{escape(answer.answer.reason)}</p>'
     try:
-        pictures = viewer.pictures(_shown(answer, labels), LIKELIEST)
+        pictures = _pictures(answer, labels)
     except InvalidImageError as error:
         return f'{name}<p class="failed">{escape(error.reason)}</p>'
     return f"{name}{_said(answer)}{pictures}"
@@ -79,12 +79,15 @@ def _said(answer: Answered) -> str:
     )
 
 
-def _shown(answer: Answered, labels: Sequence[str]) -> Shown:
+def _pictures(answer: Answered, labels: Sequence[str]) -> str:
     if isinstance(answer.answer, SeriesPrediction):
-        return volume.shown(answer, answer.answer)
+        return viewer.pictures(volume.shown(answer, answer.answer), LIKELIEST)
     for part, prediction, cams in slices_of(answer):
         maps = dict(zip(labels if prediction.brain_mri else (), cams, strict=False))
         crop = in_slice(prediction.crop, part)
         scan = Image.fromarray(part.pixels)
-        return viewer.shown(Analysis(scan, crop, prediction, maps, "onnx"))
+        analysis = Analysis(scan, crop, prediction, maps, "onnx")
+        if not maps:
+            return html.refused_picture(analysis)
+        return viewer.pictures(viewer.shown(analysis), LIKELIEST)
     raise InvalidImageError(answer.found.name, "it cannot be read any more")

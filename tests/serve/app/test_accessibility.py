@@ -8,6 +8,12 @@ from axe_playwright_python import sync_playwright as axe
 from tests.serve.app.test_page import FILES_BOX, PHONE, SCAN_BOX, send
 from tests.serve.app.test_viewer import stack as stack  # a fixture
 
+SMALL = """() => [...document.querySelectorAll("button, a, input, label, summary, [role=tab]")]
+  .filter((part) => part.checkVisibility() && part.getBoundingClientRect().width > 0)
+  .map((part) => part.closest("label") ?? part)
+  .filter((part) => Math.min(part.offsetWidth, part.offsetHeight) < 44)
+  .map((part) => part.outerHTML.slice(0, 100))"""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme, size", [("light", None), ("dark", PHONE)])
@@ -47,7 +53,13 @@ def test_every_state(open_page, scans, stack, no_mri, bad_files, scheme, size):
     assert said == {state: [] for state in said}
 
 
+def small(page) -> list[str]:
+    """What a finger may miss."""
+    return page.evaluate(SMALL)
+
+
 def found(page) -> list[str]:
+    """What axe complains of."""
     page.wait_for_timeout(400)  # while colours fade in
     violations = axe.Axe().run(page).response["violations"]
     return [f"{one['id']}: {node['html'][:200]}" for one in violations for node in one["nodes"]]

@@ -8,6 +8,7 @@ from PIL import Image
 
 from serve.app.words import CLASSES
 from tests.conftest import label_of
+from tests.serve.app.test_accessibility import small
 from tests.serve.app.test_page import FILES_BOX, PHONE
 from tests.serve.app.test_viewer import stack as stack  # a fixture
 
@@ -126,12 +127,5 @@ def test_on_a_phone_the_card_comes_into_view_and_nothing_is_small(opened):
     page.locator("#card-viewer").wait_for()
     page.wait_for_timeout(1000)  # while it scrolls
     assert 0 <= page.locator("#card-answer h2").bounding_box()["y"] < PHONE["height"] - 100
-    small = page.evaluate(
-        """() => [...document.querySelectorAll("button, a, input, label, summary, [role=tab]")]
-          .filter((part) => part.checkVisibility() && part.getBoundingClientRect().width > 0)
-          .map((part) => part.closest("label") ?? part)
-          .filter((part) => Math.min(part.offsetWidth, part.offsetHeight) < 44)
-          .map((part) => part.outerHTML.slice(0, 100))"""
-    )
-    assert small == []
+    assert small(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
