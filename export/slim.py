@@ -172,7 +172,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--br35h", type=Path, metavar="DIR", help="the folder of images/")
     parser.add_argument("--checkpoint", type=Path, default=MODELS / KERAS_NAME, metavar="FILE")
     parser.add_argument("--output", type=Path, default=MODELS / SMALL_NAME, metavar="FILE")
-    parser.add_argument("--cache", type=Path, default=Path("cache"), metavar="DIR")
+    parser.add_argument("--cache", type=Path, default=MODELS.parent / "cache", metavar="DIR")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--slices", type=Path, metavar="FILE", help="figshare_slices.csv")
     parser.add_argument("--masks", type=Path, metavar="DIR", help="figshare_masks")

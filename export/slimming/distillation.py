@@ -23,9 +23,9 @@ from serve.names import INPUT_SIZE
 
 BATCH = 32
 PICTURES = 8192  # an epoch
-EPOCHS = 30
+EPOCHS = 24
 WATCHED = 512  # scans of the validation side, after every epoch
-LEARNING_RATE = 5e-4  # of Adam, falling to zero along a cosine
+LEARNING_RATE = 1e-4  # of Adam, falling to zero along a cosine
 WARM_UP = 200  # steps
 SOFTNESS = 2.0  # temperature of the answers
 WEIGHTS = {  # of the losses

@@ -81,12 +81,17 @@ def _rows(
     seen, given = [], []
     for start in range(0, len(pictures), BATCH):
         batch = pictures[start : start + BATCH].astype(np.float32)
-        own, full = (model.predict_on_batch(batch).astype(np.float32) for model in before)
+        # called as they are: `predict` would trace two new networks for every layer
+        own, full = (_float32(model(batch, training=False)) for model in before)
         places = None if kernel.ndim == 2 else rng.integers(own.shape[1], size=(2, PLACES))
         seen.append(_patches(own, places))
         rows = _patches(full, places).reshape(len(seen[-1]), -1)
         given.append(rows @ kernel.reshape(-1, kernel.shape[-1]) + bias)
     return np.concatenate(seen), np.concatenate(given)
+
+
+def _float32(values: keras.KerasTensor) -> np.ndarray:
+    return keras.ops.convert_to_numpy(keras.ops.cast(values, "float32"))
 
 
 def _before(model: keras.Model, name: str) -> keras.Model:
