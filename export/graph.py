@@ -274,6 +274,7 @@ def scale_once(model: onnx.ModelProto) -> onnx.ModelProto:
         (axis,) = (found.i for found in node.attribute if found.name == "axis")
         if axis != 1 or numpy_helper.to_array(stored[zero]).any():
             raise ValueError(f"{values} is not quantized a column at a time, around 0")
+        result.graph.initializer.remove(stored[zero])  # runtimes warn of what nothing uses
         cast = f"{values}/float32"
         nodes.append(helper.make_node("Cast", [values], [cast], to=TensorProto.FLOAT))
         nodes.append(helper.make_node("Mul", [cast, scale], [node.output[0]], name=node.name))

@@ -218,7 +218,6 @@ def make(
         )
         answers = answers_of(model, testing), answers_of(temporary, testing)
         figures = figures_against(*answers, "int8", labels, outlines)
-        figures["bytes"] = temporary.stat().st_size
         show(figures)
         if figures["same_class"] < LEAST_SAME:
             raise UserError(f"{output}: not written, too many scans get another class")
@@ -229,6 +228,7 @@ def make(
                 {PATIENTS: (answers[1], labels), HOSPITALS: (theirs, classes)}
             )
         restamp(temporary, track_record=figures["track_record"])
+        figures["bytes"] = temporary.stat().st_size
     write_beside(output)
     write_metrics(output.parent, "export.int8", figures, of_model(output))
     print(f"wrote {output}, {output.stat().st_size / 1e6:.1f} MB")

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,22 +62,23 @@ def pool(features: np.ndarray) -> np.ndarray:
     return np.log1p(np.concatenate(moments, axis=1))
 
 
-def fit_detector(pooled: np.ndarray, cells: np.ndarray, held_out: Sequence[np.ndarray]) -> Detector:
+def fit_detector(
+    pooled: np.ndarray,
+    cells: np.ndarray,
+    held_out: Sequence[np.ndarray],
+    covariance: Any,  # noqa: ANN401
+) -> Detector:
     """Fit means and one covariance for all, then set the thresholds on `held_out`.
-
-    Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
-    Journal of Multivariate Analysis 88, 2004.
 
     Args:
         pooled: float32 (N, D), of training scans.
         cells: (N,), what the scans of one mean share: collection and class.
         held_out: float32 (M, D), of scans of other patients, of each collection.
+        covariance: estimates it, of rows about zero, as scikit-learn's `LedoitWolf` does.
     """
-    from sklearn.covariance import LedoitWolf  # of those who fit; who reads needs NumPy alone
-
     names, cell = np.unique(cells, return_inverse=True)
     means = np.stack([pooled[cell == number].mean(axis=0) for number in range(len(names))])
-    precision = LedoitWolf(assume_centered=True).fit(pooled - means[cell]).precision_
+    precision = covariance.fit(pooled - means[cell]).precision_
     bare = Detector(_rounded(means), _rounded(np.linalg.cholesky(precision)), np.inf)
     scores = [bare.score(own) for own in held_out]
     threshold, warning = (

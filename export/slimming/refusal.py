@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
+from sklearn.covariance import LedoitWolf
 from tqdm import tqdm
 
 from export.slimming.sides import Scan, Sides
@@ -29,7 +30,8 @@ def fit_to_scans(model: keras.Model, sides: Sides, seed: int) -> Detector:
     for scan in sides.validation:
         held[scan.collection].append(scan)
     cells = [scan.cell for scan in sides.training]
-    return fit_detector(pooled, np.array(cells * 2), [_pooled(features, o) for o in held.values()])
+    tested = [_pooled(features, own) for own in held.values()]
+    return fit_detector(pooled, np.array(cells * 2), tested, LedoitWolf(assume_centered=True))
 
 
 def _pooled(features: keras.Model, scans: Sequence[Scan], seed: int | None = None) -> np.ndarray:

@@ -62,7 +62,7 @@ def test_changed_metadata_are_found(models):
     onnx.helper.set_model_props(model, {"labels": "[]"})
     onnx.save(model, models / INT8_NAME)
     problems = list(verify.check_metadata(models))
-    assert len(problems) == 12  # eleven properties, and the JSON beside the file
+    assert len(problems) == 13  # twelve properties, and the JSON beside the file
     assert any("precision" in problem for problem in problems)
 
 

@@ -126,7 +126,8 @@ def _stay(classifier, pictures, plain, kind):
     answers = classifier.predict(pictures)
     same = [answer.label == label for answer, label in zip(answers, plain, strict=True)]
     assert sum(same) >= (0.7 if kind == "photograph" else 0.8) * len(same)
-    assert sum(not answer.brain_mri for answer in answers) <= 0.1 * len(answers)
+    refused = sum(not answer.brain_mri for answer in answers)
+    assert refused <= (0.2 if kind == "photograph" else 0.1) * len(answers)
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="needs ../shared/cases")

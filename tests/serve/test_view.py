@@ -236,8 +236,8 @@ def test_what_is_odd_is_said(classifier, scans):
 def test_a_turned_volume_is_said_once(classifier, scans, tmp_path):
     pages = [Image.open(scan).convert("L").resize((224, 224)).rotate(90) for scan in scans[:4]]
     pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
-    (said,) = classifier.predict_series(tmp_path / "stack.tif").warnings
-    assert "turned by 90 degrees?" in said.lower()
+    said = classifier.predict_series(tmp_path / "stack.tif").warnings
+    assert sum("Turned by 90 degrees?" in one for one in said) == 1
 
 
 @needs_cases

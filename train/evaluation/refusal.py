@@ -3,6 +3,8 @@
 The squared Mahalanobis distance of a picture's pooled block3_pool features from the nearest class
 mean, with one covariance for all classes, per dimension (serve/detector.py). Lee et al., "A simple
 unified framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018.
+The covariance is shrunk: Ledoit and Wolf, "A well-conditioned estimator for large-dimensional
+covariance matrices", Journal of Multivariate Analysis 88, 2004.
 Pooled are each channel's mean and standard deviation over the picture, as log(1 + x): the
 channels are sparse, and on a linear scale the few scans that excite one hide everything else.
 """
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
 from serve.command import UserError
@@ -32,6 +35,7 @@ def fit_to_sides(pooled: PooledCache, sides: Sides, views: int = VIEWS) -> Detec
         pooled.of(sides.training, views),
         np.repeat(cells, views),
         [pooled.of(own) for own in by_collection(sides.validation).values()],
+        LedoitWolf(assume_centered=True),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.covariance import LedoitWolf
 
 from serve.detector import FAMILIAR, KEPT, Detector, fit_detector, read_detector
 from train.data.dataset import find_scans
@@ -25,7 +26,9 @@ def gaussian() -> tuple[np.ndarray, np.ndarray]:
 
 def test_score_is_the_mahalanobis_distance_per_dimension(gaussian):
     pooled, labels = gaussian
-    detector = fit_detector(pooled[::2], labels[::2], [pooled[1::2]])
+    detector = fit_detector(
+        pooled[::2], labels[::2], [pooled[1::2]], LedoitWolf(assume_centered=True)
+    )
     scores = detector.score(pooled[1::2])
     assert scores.mean() == pytest.approx(1, rel=0.1)
     assert (scores <= detector.threshold).mean() == pytest.approx(KEPT, abs=0.002)
@@ -60,7 +63,7 @@ def test_noise_is_less_like_the_scans_than_a_scan(small_dataset, base_weights, t
     scans = find_scans(small_dataset, "Training")
     labels = np.array([scan.label for scan in scans])
     testing = pooled.of(find_scans(small_dataset, "Testing"))
-    detector = fit_detector(pooled.of(scans), labels, [testing])
+    detector = fit_detector(pooled.of(scans), labels, [testing], LedoitWolf(assume_centered=True))
     (tmp_path / "others" / "noise").mkdir(parents=True)
     rng = np.random.default_rng(0)
     for number in range(4):
