@@ -73,12 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     with replacing(args.output) as temporary:
         _write(args.checkpoint, model, detector, args.data, temporary)
         figures = published_figures(reference, temporary, sides.tested, args.slices, args.masks)
-        figures["bytes"] = temporary.stat().st_size
         figures["multiplications"] = arithmetic(model)
         quantize.show(figures)
         if figures["same_class"] < LEAST_SAME:
             raise UserError(f"{args.output}: not written, too many scans get another class")
         restamp(temporary, track_record=figures["track_record"])
+        figures["bytes"] = temporary.stat().st_size
         for name, own in (
             ("hospitals", hospital_figures(reference, temporary, sides.tested)),
             ("ood", refusal_figures(reference, temporary, sides.tested, args.others)),

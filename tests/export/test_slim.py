@@ -123,7 +123,7 @@ def test_pruning_keeps_the_published_answers(checkpoint, scans):
     assert (found["logits"].argmax(1) == expected["logits"].argmax(1)).mean() >= 0.75
     for name in ("block2_pool", "block3_pool"):
         error = ((found[name] - expected[name]) ** 2).mean() / (expected[name] ** 2).mean()
-        assert error < 0.1
+        assert error < 0.15
 
 
 def test_views_differ_and_follow_from_the_draw(pixels):
