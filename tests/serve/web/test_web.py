@@ -217,7 +217,8 @@ def test_dicom_is_read_as_in_python(visited, classifier, scans, tmp_path):
     expected, answer = classifier.predict_series(tmp_path / "series"), visited.file(*files)
     assert answer["classes"] == expected.classes
     assert answer["tumour"] == pytest.approx(expected.tumour, abs=2e-2)
-    assert answer["suspicious"] == expected.suspicious
+    assert answer["suspicious"][0] == expected.suspicious[0]
+    assert sorted(answer["suspicious"]) == sorted(expected.suspicious)  # two are nearly alike
     assert f"DICOM series, {len(expected.slices)} slices" in visited.said()
     assert not any(word in visited.page.content() for word in LOUD)
 
