@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         figures["by_patient"] = by_patient(tested, persons)
         figures["papers"] = as_papers_count(tested, slices, persons)
     print(table(figures))
-    if recipe == DEFAULT_RECIPE:
+    if recipe == DEFAULT_RECIPE or args.protocol in OF_THE_FILE:
         write_predictions(tested, args.output / "predictions" / f"{args.protocol}.csv")
     of = _of(args, [*scans, *collected.scans])
     _write(args, f"protocols.{args.protocol}", figures, of)
@@ -175,7 +175,7 @@ def _evaluate_hospitals(
 def _write(
     args: argparse.Namespace, name: str, figures: Mapping[str, Any], of: Mapping[str, str]
 ) -> None:
-    section = section_of(_recipe_of(args), name)
+    section = name if args.protocol in OF_THE_FILE else section_of(args.recipe, name)
     write_metrics(args.output, section, figures, of)
     print(f"wrote {section} of {args.output / METRICS_NAME}")
 

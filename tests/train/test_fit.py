@@ -28,7 +28,8 @@ EPOCHS = 4
 
 def fit_command(data, weights, folder, epochs=EPOCHS):
     return [
-        *("-m", "train.fit", "--data", data, "--base-weights", weights, "--epochs", str(epochs)),
+        *("-m", "train.fit", "--recipe", "robust", "--data", data, "--epochs", str(epochs)),
+        *("--base-weights", weights),
         *("--output", folder / "models", "--cache", folder / "cache"),
     ]
 
@@ -140,7 +141,7 @@ def test_bad_input_is_one_line(small_dataset, base_weights, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--train-on", "patient", "--collections", "."), "--recipe broad"),
+        (("--recipe", "robust", "--train-on", "patient", "--br35h", "."), "--recipe broad"),
         (("--recipe", "deep", "--train-on", "patient", "--br35h", "."), "--recipe broad"),
         (("--recipe", "broad", "--collections", "."), "--train-on patient"),
     ],
