@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.scans import collected_in
 from serve.command import UserError
+from serve.names import BR35H, PARTS
 from serve.trained_on import TrainedOn, read_trained_on
-
-PARTS = ("Training", "Testing")  # of the dataset
-BR35H = "br35h"
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def read_sides(models: Path, folders: Folders) -> Sides:
     names = {row.file for row in held}
     learnt = [row for row in rows if row.side == "training" and row.file not in names]
     tested = [row for row in rows if row.side == "test"]
-    collected = _collected(folders.collections)
+    collected = collected_in(folders.collections) if folders.collections else {}
     sides = Sides(*(_scans(part, folders, collected) for part in (learnt, held, tested)))
     for side in ("training", "validation", "tested"):
         if not getattr(sides, side):
@@ -72,7 +70,7 @@ def read_sides(models: Path, folders: Folders) -> Sides:
 
 
 def _scans(
-    rows: Sequence[TrainedOn], folders: Folders, collected: dict[tuple[str, str], Path]
+    rows: Sequence[TrainedOn], folders: Folders, collected: Mapping[str, Path]
 ) -> list[Scan]:
     found = []
     for row in rows:
@@ -81,25 +79,10 @@ def _scans(
             scan = Scan(folders.data / row.file, "", label)
         elif part == BR35H and folders.br35h:
             scan = Scan(folders.br35h / "images" / file, part, label)
-        elif (part, file) in collected:
-            scan = Scan(collected[part, file], part, label)
+        elif row.file in collected:
+            scan = Scan(collected[row.file], part, label)
         else:
             continue
         if scan.path.is_file():
             found.append(scan)
     return found
-
-
-def _collected(folder: Path | None) -> dict[tuple[str, str], Path]:
-    """The files of the collections, by collection and name."""
-    if folder is None:
-        return {}
-    table = folder / "collections.csv"
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return {(r["collection"], Path(r["file"]).name): folder / r["file"] for r in rows}
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{table}: {error}") from error
-    except KeyError as error:
-        raise UserError(f"{table}: has no column {error}") from error
