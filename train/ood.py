@@ -28,7 +28,7 @@ from train.evaluation.provenance import of_data
 from train.evaluation.refusal import fit_to_sides, read_others, refusal
 from train.learning.pooled import PooledCache
 from train.network.vgg16 import load_checkpoint
-from train.pictures.augment import AugmentedViews
+from train.pictures.photograph import PhotographedViews
 from train.recipes import BareRecipe
 
 
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tested = by_collection(sides.tested if args.collections else [*sides.tested, *collected.scans])
 
     model = load_checkpoint(args.output / KERAS_NAME)
-    pooled = PooledCache(args.cache, model, AugmentedViews(BareRecipe(), args.seed))
+    pooled = PooledCache(args.cache, model, PhotographedViews(BareRecipe(), args.seed))
     detector = fit_to_sides(pooled, held_back(sides, collected))
     figures = refusal(
         detector,

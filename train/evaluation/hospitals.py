@@ -33,6 +33,7 @@ from train.data.sides import held_back, without_each
 from train.evaluation.predictions import Tested
 from train.evaluation.protocols import published_temperature, validation_temperature
 from train.evaluation.refusal import fit_to_sides
+from train.evaluation.runs import healthy_runs
 from train.learning.pooled import PooledCache
 from train.learning.training import Fit, Trainer, load_fit, predict
 from train.network.class_maps import explained_suffix, maps_of_classes
@@ -197,12 +198,14 @@ def _as_tested(found: Answered, temperature: float) -> Tested:
 
 
 def score_hospitals(found: Answered) -> dict[str, Any]:
-    """`score_hospital` of each collection, and of its sequences."""
+    """`score_hospital` of each collection, and of its sequences; and its `healthy_runs`."""
     figures: dict[str, Any] = {}
     for name, (own, answers) in found.items():
         figures[name] = score_hospital(answers)
         if sequences := by_sequence(answers, own):
             figures[name]["by_sequence"] = sequences
+        if runs := healthy_runs(own, answers):
+            figures[name]["healthy_runs"] = runs
     return figures
 
 

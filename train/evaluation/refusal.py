@@ -25,7 +25,7 @@ from train.data.dataset import UNKNOWN_TUMOUR, Scan, read_scans
 from train.data.folds import Sides
 from train.learning.pooled import PooledCache
 
-VIEWS = 2  # of every scan that the score is fitted to, of other brightness and contrast
+VIEWS = 2  # of every scan that the score is fitted to, the first as it is
 
 
 def fit_to_sides(pooled: PooledCache, sides: Sides, views: int = VIEWS) -> Detector:

