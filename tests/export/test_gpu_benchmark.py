@@ -7,7 +7,9 @@ import pytest
 
 from export import gpu_benchmark
 from export.speed import gpu_engines
+from serve.artifacts import MODELS, ONNX_NAME
 from serve.formats.raster import load_pixels
+from serve.metrics import read_metrics
 from serve.names import INPUT_SIZE
 from serve.providers import CPU, DeviceError, choose_provider
 
@@ -53,6 +55,20 @@ def test_a_peer_that_fails_is_left_out_and_it_is_said_why(scans, monkeypatch, ca
     assert [row["engine"] for row in found["rows"]] == ["onnx_float32", "onnx_float16"]
     assert found["largest_difference"]["onnx_float32"] > 0.25  # zeros are no probabilities
     assert "torch float32: left out (no kernel image)" in capsys.readouterr().out
+
+
+def test_the_engines_figures_are_kept_where_the_folder_cannot_be_measured(monkeypatch, tmp_path):
+    (tmp_path / ONNX_NAME).symlink_to(MODELS / ONNX_NAME)
+    monkeypatch.setattr(gpu_benchmark, "MODELS", tmp_path)
+    monkeypatch.setattr(gpu_benchmark, "choose_provider", lambda device: CPU)
+    monkeypatch.setattr(gpu_benchmark, "_card", lambda: "a card")
+    monkeypatch.setattr(gpu_benchmark, "measure_engines", lambda images: {"rows": []})
+    monkeypatch.setattr(gpu_benchmark, "measure_folder", lambda images: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        gpu_benchmark.main([])
+    kept = read_metrics(tmp_path)["benchmark"]["gpu"]
+    assert (kept["card"], kept["rows"]) == ("a card", [])
+    assert "folder" not in kept
 
 
 @pytest.mark.skipif(has_gpu(), reason="there is a GPU here")

@@ -151,7 +151,7 @@ def archive(metrics: dict[str, Any]) -> str:
         f"\n`serve.archive` with the int8 file, {figures['cpu']}. Time is the core-hours by the "
         "cores of the cluster, and cost the core-hours by the price of one."
     )
-    if gpu := metrics["benchmark"].get("gpu"):
+    if "folder" in (gpu := metrics["benchmark"].get("gpu", {})):
         hours = SLICES / gpu["folder"]["images_per_second"] / 3600
         text += (
             f" On one {gpu['card']} ten million pictures take {hours:,.1f} hours, bound by "
@@ -175,18 +175,21 @@ def gpu(metrics: dict[str, Any]) -> str:
         if engine in figures["largest_difference"]
     ]
     header = ("images a second", *(f"batch {batch}" for batch in batches), "from the CPU's")
-    of_folder = figures["folder"]
     versions = ", ".join(f"{name} {one}" for name, one in figures["versions"].items())
-    return (
+    text = (
         table(header, rows)
         + f"\n{figures['card']}, ONNX Runtime {figures['onnxruntime']}, {versions}; float32 may "
         "use TF32 in convolutions; pixels from memory, answers back to memory; last column: the "
-        "largest difference of a probability. A folder of "
-        f"{of_folder['images']:,} JPEGs with `serve/infer.py`: "
-        f"{of_folder['images_per_second']:,.0f} images a second; reading them alone "
-        f"{of_folder['decoding_images_per_second']:,.0f}, the card alone "
-        f"{of_folder['card_images_per_second']:,.0f}.\n"
+        "largest difference of a probability.\n"
     )
+    if of_folder := figures.get("folder"):
+        text += (
+            f"\nA folder of {of_folder['images']:,} JPEGs with `serve/infer.py`: "
+            f"{of_folder['images_per_second']:,.0f} images a second; reading them alone "
+            f"{of_folder['decoding_images_per_second']:,.0f}, the card alone "
+            f"{of_folder['card_images_per_second']:,.0f}.\n"
+        )
+    return text
 
 
 def serving(metrics: dict[str, Any]) -> str:
