@@ -3,12 +3,20 @@
 
 import dicomParser from "dicom-parser";
 import { checkSyntax, frameOf, unpacksToRgb } from "./frames.js";
+import { roundHalfToEven } from "./grey.js";
 import { cut, directionOf, spaceOf } from "./space.js";
 
 const EXPLICIT = "1.2.840.10008.1.2.1";
 const OTHER_COLOURS =
   "its colours are stored in a way that this page does not read: the app and the command line may";
+const NO_TABLE = "a table of its levels or colours is missing";
 const LOCALIZER = "LOCALIZER";
+const PALETTE = "PALETTE COLOR";
+const PALETTE_TABLES = [
+  ["x00281101", "x00281201"], // descriptor and data: red, green, blue
+  ["x00281102", "x00281202"],
+  ["x00281103", "x00281203"],
+];
 
 export function isDicom(content) {
   if (content.byteLength < 132) return false;
@@ -36,7 +44,7 @@ export function readDicom(content) {
     height: heightOf(affine),
     localizer: (data.string("x00080008") ?? "").split("\\").includes(LOCALIZER),
     plane: async () =>
-      upright(await planeOf(data, syntax, rows, columns, frame, frames), affine, data),
+      upright(await planeOf(data, syntax, rows, columns, frame, frames), affine, spacingOf(data)),
   }));
 }
 
@@ -53,19 +61,24 @@ export function inOrder(slices) {
 async function planeOf(data, syntax, rows, columns, frame, frames) {
   const samples = data.uint16("x00280002") || 1;
   const photometric = data.string("x00280004") ?? "MONOCHROME2";
-  const readable = samples === 1 ? photometric.startsWith("MONOCHROME") : photometric === "RGB";
+  const grey = photometric.startsWith("MONOCHROME") || photometric === PALETTE;
+  const readable = samples === 1 ? grey : photometric === "RGB";
   if (!readable && (samples === 1 || !unpacksToRgb(syntax))) throw new Error(OTHER_COLOURS);
   const shape = {
     rows,
     columns,
     samples,
     bits: data.uint16("x00280100"),
+    used: data.uint16("x00280101"),
     signed: Boolean(data.uint16("x00280103")),
     planar: Boolean(data.uint16("x00280006")),
   };
   const { data: stored, channels } = await frameOf(data, syntax, shape, frame, frames);
   const size = { width: columns, height: rows, channels };
   if (channels === 3) return { levels: { data: stored, ...size }, eight: shape.bits === 8 };
+  if (photometric === PALETTE) {
+    return { levels: { data: coloured(data, stored), ...size, channels: 3 }, eight: true };
+  }
   const rescaledLevels = rescaled(data, stored);
   const { levels, window } = windowed(data, rescaledLevels, rescaledLevels === stored);
   return {
@@ -73,6 +86,17 @@ async function planeOf(data, syntax, rows, columns, frame, frames) {
     window,
     negative: (photometric === "MONOCHROME1") !== (data.string("x20500020") === "INVERSE"),
   };
+}
+
+/** The colours of a palette, RGB of 8 bits. */
+function coloured(data, stored) {
+  const rgb = new Uint8ClampedArray(3 * stored.length);
+  for (const [channel, [descriptor, entries]] of PALETTE_TABLES.entries()) {
+    const table = tableOf(data, descriptor, entries, data.uint16("x00280103"));
+    const shift = table.bits > 8 ? 8 : 0;
+    stored.forEach((level, at) => (rgb[3 * at + channel] = lookedUp(table, level) >> shift));
+  }
+  return rgb;
 }
 
 function rescaled(data, stored) {
@@ -85,11 +109,48 @@ function rescaled(data, stored) {
     const least = levels.reduce((a, b) => (b !== padding && b < a ? b : a), Infinity);
     if (least < Infinity) levels = levels.map((one) => (one === padding ? least : one));
   }
-  return slope ? levels.map((one) => one * slope + intercept) : levels;
+  const table = firstTable(data, "x00283000");
+  if (table) return levels.map((one) => lookedUp(table, one));
+  if (!slope || (slope === 1 && !intercept)) return levels;
+  return levels.map((one) => one * slope + intercept);
+}
+
+/** The first table of a sequence of lookup tables, if there is one. */
+function firstTable(data, sequence) {
+  const item = data.elements[sequence]?.items?.[0]?.dataSet;
+  return item && tableOf(item, "x00283002", "x00283006", data.uint16("x00280103"));
+}
+
+/** A lookup table: {entries, bits, first: the level of its first entry}; `signed`: whether the file's
+ * levels are. */
+function tableOf(data, descriptor, entries, signed) {
+  const [described, held] = [data.elements[descriptor], data.elements[entries]];
+  if (!(described?.length >= 6) || !held?.length) throw new Error(NO_TABLE);
+  const count = data.uint16(descriptor, 0) || 2 ** 16;
+  const vr = described.vr ?? (signed ? "SS" : "US");
+  const wide = held.vr === "US" || held.length >= 2 * count;
+  const length = Math.min(count, wide ? Math.floor(held.length / 2) : held.length);
+  return {
+    entries: Array.from({ length }, (_, at) =>
+      wide ? data.uint16(entries, at) : data.byteArray[held.dataOffset + at],
+    ),
+    bits: data.uint16(descriptor, 2),
+    first: data[vr === "SS" ? "int16" : "uint16"](descriptor, 1),
+  };
+}
+
+/** What a table has for a level; beyond its ends the entry at that end. */
+function lookedUp({ entries, first }, level) {
+  const at = roundHalfToEven(level) - first;
+  return entries[Math.max(0, Math.min(entries.length - 1, at))];
 }
 
 /** The levels, and which of them are black and white where the file says so. */
 function windowed(data, levels, asStored) {
+  const table = firstTable(data, "x00283010");
+  if (table) {
+    return { levels: levels.map((one) => lookedUp(table, one)), window: [0, 2 ** table.bits - 1] };
+  }
   const [centre] = numbers(data, "x00281050");
   const [width] = numbers(data, "x00281051");
   const curve = (data.string("x00281056") ?? "LINEAR").toUpperCase();
@@ -138,12 +199,14 @@ function heightOf(affine) {
   return Number.isFinite(height) ? (forwards * Math.round(100 * height)) / 100 : null;
 }
 
-function upright(plane, affine, data) {
-  if (!affine || plane.levels.channels !== 1) return { ...plane, spacing: spacingOf(data) };
-  const { width, height } = plane.levels;
+function upright(plane, affine, spacing) {
+  if (!affine) return { ...plane, spacing };
+  const { data: levels, width, height, channels } = plane.levels;
   const space = spaceOf([width, height, 1], affine, directionOf(affine, 2));
-  const turned = cut(space, (at) => plane.levels.data[at], 0);
-  return { ...plane, levels: { ...turned, channels: 1 }, spacing: space.spacing };
+  const turned = cut(space, (at) => at, 0);
+  const level = (_, at) => levels[turned.data[Math.floor(at / channels)] * channels + (at % channels)];
+  const data = Float64Array.from({ length: levels.length }, level);
+  return { ...plane, levels: { ...turned, data, channels }, spacing: space.spacing };
 }
 
 function spacingOf(data) {

@@ -31,8 +31,8 @@ export function unpacksToRgb(syntax) {
   return BY_BROWSER.includes(syntax) || syntax in BY_CODEC;
 }
 
-/** The levels of a frame, row by row, {data, channels}; `shape` is {rows, columns, samples, bits, signed,
- * planar}. */
+/** The levels of a frame, row by row, {data, channels}; `shape` is {rows, columns, samples, bits,
+ * used: how many of these, signed, planar}. */
 export async function frameOf(data, syntax, shape, frame, frames) {
   if (![1, 3].includes(shape.samples) || ![8, 16, 32].includes(shape.bits)) throw new Error(COMPRESSED);
   if (syntax === DEFLATED || UNCOMPRESSED.includes(syntax)) {
@@ -116,7 +116,7 @@ async function byCodec(name, packed, shape) {
   const count = shape.rows * shape.columns * channels;
   if (data.length < count || channels !== shape.samples) throw new Error(DAMAGED);
   const negative = shape.signed && !signed;
-  const level = negative ? (one) => (one << (32 - bits)) >> (32 - bits) : (one) => one;
+  const level = negative ? lowest(bits, true) : (one) => one;
   return { data: Float64Array.from(data.subarray(0, count), level), channels };
 }
 
@@ -146,11 +146,18 @@ function runs(packed, { rows, columns, samples, bits }) {
   return bytes;
 }
 
-function levelsOf(bytes, { bits, signed }, little) {
+function levelsOf(bytes, { bits, used, signed }, little) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const read = `get${signed ? "Int" : "Uint"}${bits}`;
   const count = (8 * bytes.length) / bits;
-  return Float64Array.from({ length: count }, (_, at) => view[read]((at * bits) / 8, little));
+  const level = lowest(Math.min(used || bits, bits), signed);
+  return Float64Array.from({ length: count }, (_, at) => level(view[read]((at * bits) / 8, little)));
+}
+
+/** Reads the lowest bits of an integer; those above may hold anything. */
+function lowest(bits, signed) {
+  const unused = 32 - bits;
+  return signed ? (one) => (one << unused) >> unused : (one) => (one << unused) >>> unused;
 }
 
 /** The levels, those of a pixel together. */

@@ -119,7 +119,8 @@ function secondOf(levels, width, height, at) {
   return around.sort((one, other) => other - one)[1];
 }
 
-function roundHalfToEven(value) {
+/** A number to the nearest integer, as NumPy rounds. */
+export function roundHalfToEven(value) {
   const floor = Math.floor(value);
   if (value - floor !== 0.5) return Math.round(value);
   return floor % 2 ? floor + 1 : floor;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import shutil
 import struct
@@ -14,9 +15,18 @@ from PIL import Image
 pytest.importorskip("pydicom", reason="needs pydicom")
 
 from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLossless, RLELossless
+from pydicom.sequence import Sequence
+from pydicom.uid import (
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLossless,
+    RLELossless,
+)
 
+from serve.formats.raster import load_image
 from tests.conftest import label_of
 from tests.serve.formats.dicoms import LOUD, content_of, dicom, volume_of
 from tests.serve.web.visits import BOX
@@ -183,7 +193,10 @@ def lossless(levels: np.ndarray) -> bytes:
 
 @pytest.mark.parametrize(
     "name",
-    ["MR_small_jpeg_ls_lossless.dcm", "MR_small_RLE.dcm", "JPEG2000.dcm", "examples_jpeg2k.dcm"],
+    [
+        *("MR_small_jpeg_ls_lossless.dcm", "MR_small_RLE.dcm", "JPEG2000.dcm"),
+        *("examples_jpeg2k.dcm", "examples_palette.dcm"),
+    ],
 )
 def test_files_of_others(visited, classifier, name):
     path = get_testdata_file(name, download=False)
@@ -194,27 +207,116 @@ def test_files_of_others(visited, classifier, name):
     assert answer["oodScore"] == pytest.approx(expected.ood_score, rel=5e-2)
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"WindowCenter": 1200, "WindowWidth": 900, "VOILUTFunction": "SIGMOID"},
-        {"WindowCenter": 1200, "WindowWidth": 1600, "VOILUTFunction": "LINEAR_EXACT"},
-        {"PhotometricInterpretation": "MONOCHROME1"},
-        {"RescaleSlope": 2, "RescaleIntercept": -500, "PixelPaddingValue": 40_000},
-    ],
-    ids=lambda fields: next(iter(fields.values())),
-)
-def test_levels_are_shown_as_in_python(visited, classifier, scans, tmp_path, fields):
-    deep = np.asarray(Image.open(scans[3]).convert("L")).astype(np.uint16) * 9 + 200
-    if fields.get("PhotometricInterpretation"):
-        deep = deep.max() - deep
-    if "PixelPaddingValue" in fields:
-        deep[:10] = fields["PixelPaddingValue"]
-    path = tmp_path / "scan.dcm"
-    path.write_bytes(content_of(dicom(deep, **fields)))
-    expected, answer = classifier.predict(path), visited.file(path)
-    assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=2e-2)
-    assert answer["oodScore"] == pytest.approx(expected.ood_score, rel=3e-2)
+def _deep(grey: np.ndarray) -> np.ndarray:
+    return grey.astype(np.uint16) * 9 + 200
+
+
+def _table(entries: np.ndarray, first: int = 0, **fields: object) -> Sequence:
+    item = Dataset()
+    item.LUTDescriptor = [len(entries), first, 8 * entries.dtype.itemsize]
+    item.add_new("LUTData", "OW", entries.tobytes())
+    for keyword, value in fields.items():
+        setattr(item, keyword, value)
+    return Sequence([item])
+
+
+def _palette(levels: np.ndarray, kind: type, count: int = 256, first: int = 0, **fields: object):
+    """A file whose levels are coloured: green falls as red rises, and blue is steeper."""
+    share = np.linspace(0, 1, count)
+    dataset = dicom(levels, PhotometricInterpretation="PALETTE COLOR", **fields)
+    colours = {"Red": share, "Green": 1 - share, "Blue": share**2}
+    for colour, shares in colours.items():
+        entries = (shares * np.iinfo(kind).max).astype(kind)
+        bits = 8 * entries.dtype.itemsize
+        setattr(dataset, f"{colour}PaletteColorLookupTableDescriptor", [count, first, bits])
+        setattr(dataset, f"{colour}PaletteColorLookupTableData", entries.tobytes())
+    return dataset
+
+
+def _in_syntax(dataset: Dataset, syntax: str) -> Dataset:
+    dataset.file_meta.TransferSyntaxUID = syntax
+    return dataset
+
+
+BENT = (np.sqrt(np.linspace(0, 1, 2300)) * 65_000).astype(np.uint16)
+SAGITTAL = [0, 1, 0, 0, 0, -1]
+LEVELS = {
+    "a window": lambda grey: dicom(_deep(grey), WindowCenter=1200, WindowWidth=1500),
+    "an exact window": lambda grey: dicom(
+        _deep(grey), WindowCenter=1200, WindowWidth=1600, VOILUTFunction="LINEAR_EXACT"
+    ),
+    "a sigmoid": lambda grey: dicom(
+        _deep(grey), WindowCenter=1200, WindowWidth=900, VOILUTFunction="SIGMOID"
+    ),
+    "the lowest is white": lambda grey: dicom(
+        _deep(255 - grey), PhotometricInterpretation="MONOCHROME1"
+    ),
+    "inverted": lambda grey: dicom(_deep(255 - grey), PresentationLUTShape="INVERSE"),
+    "inverted twice": lambda grey: dicom(
+        _deep(grey), PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="INVERSE"
+    ),
+    "padding, rescaled": lambda grey: dicom(
+        np.pad(_deep(grey), 9, constant_values=40_000),
+        RescaleSlope=2,
+        RescaleIntercept=-500,
+        PixelPaddingValue=40_000,
+    ),
+    "rescaled to the same": lambda grey: dicom(grey // 2 + 20, RescaleSlope=1, RescaleIntercept=0),
+    "an old overlay above": lambda grey: dicom(
+        np.hstack([_deep(grey)[:, :99] | 0xA000, _deep(grey)[:, 99:]]), BitsStored=12, HighBit=11
+    ),
+    "a modality's table": lambda grey: dicom(
+        _deep(grey), ModalityLUTSequence=_table(BENT, 200, ModalityLUTType="US")
+    ),
+    "a table of values of interest": lambda grey: dicom(
+        _deep(grey), VOILUTSequence=_table(BENT, 300), WindowCenter=9, WindowWidth=9
+    ),
+    "of 8 bits": lambda grey: dicom(
+        grey, VOILUTSequence=_table((255 - np.arange(256)).astype(np.uint8))
+    ),
+    "both, after levels of halves": lambda grey: dicom(
+        _deep(grey), RescaleSlope=0.5, VOILUTSequence=_table(BENT[::2], 100)
+    ),
+    "of signed levels, implicit": lambda grey: _in_syntax(
+        dicom(
+            _deep(grey).astype(np.int16) - 1000,
+            VOILUTSequence=_table(BENT, -800),
+            ModalityLUTSequence=_table(np.arange(3000, dtype=np.uint16), -1000),
+        ),
+        ImplicitVRLittleEndian,
+    ),
+    "a palette": lambda grey: _palette(grey, np.uint8),
+    "a palette of 16 bits": lambda grey: _palette(_deep(grey), np.uint16, 2000, 300),
+    "a palette, signed": lambda grey: _palette(grey.astype(np.int16) - 99, np.uint16, 240, -90),
+    "a palette, turned": lambda grey: _palette(
+        grey[:, :200], np.uint8, ImageOrientationPatient=SAGITTAL, PixelSpacing=[1, 1]
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LEVELS)
+def test_levels_are_shown_as_in_python(visited, scans, kind):
+    content = content_of(LEVELS[kind](np.asarray(Image.open(scans[3]).convert("L"))))
+    expected = np.asarray(load_image(content)).astype(int)
+    found = _pixels(visited, content)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= 1
+    assert expected.std() > 20
+
+
+def _pixels(visited, content: bytes) -> np.ndarray:
+    """What the page reads of a file, RGB (H, W, 3)."""
+    found = visited.page.evaluate(
+        """async (text) => {
+          const { readFiles, slicesOf } = await import(new URL("decode.js", location));
+          const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+          const [series] = await readFiles([new File([bytes], "scan.dcm")]);
+          const { value } = await slicesOf(series, {}, []).next();
+          return { ...value, rgb: [...value.rgb] };
+        }""",
+        base64.b64encode(content).decode(),
+    )
+    return np.reshape(found["rgb"], (found["height"], found["width"], 3))
 
 
 def test_compressed_pixels_that_cannot_be_read_are_said(visited, scans, tmp_path):
@@ -226,7 +328,11 @@ def test_compressed_pixels_that_cannot_be_read_are_said(visited, scans, tmp_path
         (_packed(dicom(grey), JPEGBaseline8Bit, b"these are words"), "damaged"),
         (_packed(dicom(grey), RLELossless, bytes(80)), "damaged"),
         (_packed(dicom(grey), JPEG2000Lossless, b"\xff\x4f\xff\x51" + bytes(80)), "announces"),
-        (dicom(grey, PhotometricInterpretation="PALETTE COLOR"), "colours are stored in a way"),
+        (
+            dicom(grey, PhotometricInterpretation="PALETTE COLOR"),
+            "a table of its levels or colours",
+        ),
+        (dicom(grey, PhotometricInterpretation="YBR_FULL"), "colours are stored in a way"),
         (_packed(dicom(grey), "1.2.840.10008.1.2.4.102", b"a film"), "this page does not read"),
     ):
         path.write_bytes(content_of(dataset))
