@@ -3,8 +3,10 @@
 The squared Mahalanobis distance of a picture's pooled block3_pool features from the nearest class
 mean, with one covariance for all classes, per dimension (serve/detector.py). Lee et al., "A simple
 unified framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018.
-The covariance is shrunk: Ledoit and Wolf, "A well-conditioned estimator for large-dimensional
-covariance matrices", Journal of Multivariate Analysis 88, 2004.
+It is fitted to scans as they are, and photographed from a screen or of other brightness and
+contrast (train/pictures/photograph.py): all of these are brain MRI. The covariance is shrunk:
+Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", Journal
+of Multivariate Analysis 88, 2004.
 Pooled are each channel's mean and standard deviation over the picture, as log(1 + x): the
 channels are sparse, and on a linear scale the few scans that excite one hide everything else.
 """
