@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-SUSPECT = 1.5  # out-of-distribution score up to which few scans lay on their side
+SUSPECT = 0.9  # out-of-distribution score up to which few scans lay on their side
 MUCH = 0.9  # share of the score that a turned view's may be at most
 
 

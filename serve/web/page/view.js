@@ -4,7 +4,7 @@
 import { applyCrop, findHead } from "./crop.js";
 import { looksInverted } from "./grey.js";
 
-const [SUSPECT, MUCH] = [1.5, 0.9];
+const [SUSPECT, MUCH] = [0.9, 0.9];
 
 /** {rgb, width, height, crop, inverted}; `crop` is the part that was cut out, null for all. */
 export function viewOf(picture, cropped) {
