@@ -9,6 +9,7 @@ window.cards = (element, trigger, watch, props) => {
 
   const open = (cards, words) => {
     const turn = turnOf("card");
+    boxes.card.cards = cards;
     say("card", pending(words), trigger);
     trigger("click", { ...wanted("files-box"), cards, turn });
     document.getElementById("card").scrollIntoView({ block: "start", behavior: "smooth" });
@@ -17,9 +18,8 @@ window.cards = (element, trigger, watch, props) => {
   const close = () => {
     turnOf("card");
     say("card", ["", ""], trigger);
-    const from = boxes.card.number === undefined
-      ? ".compare-cards"
-      : `[data-card="${boxes.card.number}"]`;
+    const [first, ...others] = boxes.card.cards;
+    const from = others.length ? ".compare-cards" : `[data-card="${first}"]`;
     element.querySelector(from)?.focus();
   };
 
@@ -27,12 +27,10 @@ window.cards = (element, trigger, watch, props) => {
     const card = target.closest("[data-card]");
     if (target.closest(".compare-cards")) {
       const chosen = comparedIn(element);
-      boxes.card.number = undefined;
       open(chosen, `Looking at ${chosen.length} scans …`);
     }
     if (!card) return;
-    boxes.card.number = Number(card.dataset.card);
-    open([boxes.card.number], looking(card.querySelector(".name").textContent));
+    open([Number(card.dataset.card)], looking(card.querySelector(".name").textContent));
   });
 
   element.addEventListener("input", ({ target }) => chooseAmong(element, target)); // choose.js

@@ -48,7 +48,8 @@ def together(scans: str, labels: Sequence[str], metrics: dict[str, Any]) -> str:
     return (
         f'<section id="{KEY}" class="viewer compare" aria-label="Compared">'
         f"{viewer.controls(choices, LIKELIEST, KEY)}{viewer.tools(KEY)}"
-        f'<ul class="scans">{scans}</ul>{viewer.readings(choices, LIKELIEST, metrics)}</section>'
+        f'<ul class="scans">{scans}</ul>{viewer.readings(choices, LIKELIEST, metrics)}'
+        f'<div class="tools downloads">{html.REPORT_BUTTON}</div></section>'
     )
 
 

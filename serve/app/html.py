@@ -33,6 +33,7 @@ OPACITY = 0.6  # of the map, until the visitor says otherwise
 DISCLAIMER = f'<p class="disclaimer" role="note"><strong>{escape(INTENDED_USE)}</strong></p>'
 HEADER = f'<header class="title"><h1>{text.TITLE}</h1><p>{text.PURPOSE}</p></header>{DISCLAIMER}'
 CLOSE = '<button type="button" class="close-card">Back to all files</button>'
+REPORT_BUTTON = '<button type="button" class="report">Save the report (HTML)</button>'
 WAITING_FOR_FILES = (
     '<p class="waiting">Choose several scans, volumes or the files of a DICOM series, at most '
     f"{MOST_FILES} of {MAX_BYTES // 2**20} MB each. Every scan or series gets a card.</p>"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from threading import Thread
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ import gradio as gr
 from ..command import UserError
 from ..formats.budget import MAX_UPLOAD_PIXELS, lower_limit
 from ..metrics import read_metrics
+from ..sources import Found
 from . import html
 from . import words as text
 from .about import about_tab
@@ -142,8 +143,7 @@ def _files_tab(analyser: Analyser, metrics: dict[str, Any]) -> None:
         return _of_turn(event, cards(found, analyser.classifier.labels))
 
     def open_cards(files: list[dict[str, Any]] | None, event: gr.EventData) -> Outputs:
-        found = found_in(received_all(files))
-        chosen = [found[int(one) % len(found)] for one in event.cards[:MOST]]
+        chosen = _of_cards(found_in(received_all(files)), event.cards)
         if len(chosen) < FEWEST:
             said, pictures = whole(analyser, metrics, chosen, "card-viewer", _crop(event))
         else:
@@ -167,11 +167,15 @@ def _part(value: str, script: str, name: str) -> gr.HTML:
 
 
 def _report(analyser: Analyser, event: gr.EventData, uploads: list[Upload]) -> str:
-    """The report of all that was sent, or of one card."""
-    found, card = found_in(uploads), (event._data or {}).get("card")
-    if isinstance(card, int):
-        found = [found[card % len(found)]]
+    """The report of all that was sent, or of the cards that are open."""
+    found, cards = found_in(uploads), (event._data or {}).get("cards")
+    if cards:
+        found = _of_cards(found, cards)
     return report_of(analyser.classifier, answer_all(analyser.looker(_crop(event)), found))
+
+
+def _of_cards(found: Sequence[Found], numbers: Sequence[int]) -> list[Found]:
+    return [found[int(one) % len(found)] for one in numbers[:MOST]]
 
 
 def _save(box: gr.HTML, report: Callable[..., str], sent: gr.File, js: str) -> None:

@@ -226,10 +226,10 @@ document.addEventListener("click", ({ target }) => {
   const button = target.closest?.("button.report");
   if (!button) return;
   const box = button.closest("#pictures") ? "scan-box" : "files-box";
-  const card = button.closest("#card") ? { card: boxes.card.number } : {};
+  const opened = button.closest("#card") ? { cards: boxes.card.cards } : {};
   button.dataset.words ??= button.textContent;
   button.textContent = SAVING;
-  boxes[box].trigger("submit", { ...wanted(box), ...card });
+  boxes[box].trigger("submit", { ...wanted(box), ...opened });
 });
 
 function reportsAreDone(words) {

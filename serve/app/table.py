@@ -17,7 +17,7 @@ from ..outputs import harmless, summary
 from ..series import SeriesPrediction
 from . import volume
 from . import words as text
-from .html import column
+from .html import REPORT_BUTTON, column
 
 Answer: TypeAlias = Prediction | SeriesPrediction | InvalidImageError
 
@@ -34,7 +34,7 @@ def table(answers: Sequence[Answered], labels: Sequence[str]) -> str:
     return (
         '<p class="downloads"><a download="answers.csv" '
         f'href="data:text/csv;base64,{link}">Download as CSV</a>'
-        '<button type="button" class="report">Save the report (HTML)</button></p>'
+        f"{REPORT_BUTTON}</p>"
         "<details><summary>The same as a table</summary>"
         '<div class="scroll" tabindex="0" role="region" aria-label="Answers">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>"

@@ -11,7 +11,15 @@ from ..names import LABELS, NOTUMOR
 from ..overlay import INFERNO
 from . import words as text
 from .analysis import Analysis
-from .html import HEAT_SIZE, SCAN_SIZE, column, data_url, framed_scan, heat_url
+from .html import (
+    HEAT_SIZE,
+    REPORT_BUTTON,
+    SCAN_SIZE,
+    column,
+    data_url,
+    framed_scan,
+    heat_url,
+)
 
 OPACITY = 0.6  # of the map, until the visitor says otherwise
 BESIDE, OVER = "beside", "over"
@@ -57,8 +65,7 @@ def viewer(one: Shown, metrics: dict[str, Any], key: str) -> str:
     labels = list(one.heats)
     save = (
         '<div class="tools downloads"><button type="button" class="overlay-png">'
-        "Save the picture (PNG)</button>"
-        '<button type="button" class="report">Save the report (HTML)</button></div>'
+        f"Save the picture (PNG)</button>{REPORT_BUTTON}</div>"
     )
     return (
         f'<section id="{key}" class="viewer" data-name="{escape(one.name, quote=True)}">'

@@ -17,7 +17,7 @@ let worker;
 let model; // {oodThreshold, record}, once it is loaded
 let asked = { id: 0, files: [] }; // {id, files, started}: what was chosen last
 let results = []; // its answers
-let shown; // the answer whose pictures are on show
+let shown = []; // the answers whose pictures are on show
 let urls = []; // of its pictures
 
 /** Has sw.js keep the files for later and, on hosts that set no headers, isolate the page: that
@@ -176,7 +176,7 @@ function showPart(data) {
 /** The whole answer of a picture or series. */
 function showWhole(result) {
   clear();
-  shown = result;
+  shown = [result];
   if (result.error) at("answer").innerHTML = failure(result.name, result.error);
   else if (result.slices.length > 1) {
     at("answer").innerHTML = seriesAnswer(words, result);
@@ -198,8 +198,9 @@ function showWhole(result) {
 /** Some of the answers side by side. */
 function showTogether(numbers) {
   clear();
-  at("answer").innerHTML = words.compared.replace("{}", numbers.length);
-  at("pictures").innerHTML = together(words, numbers.map((one) => results[one]), addressOf);
+  shown = numbers.map((one) => results[one]);
+  at("answer").innerHTML = words.compared.replace("{}", shown.length);
+  at("pictures").innerHTML = together(words, shown, addressOf);
   dress(at("pictures")); // viewer.js
   at("answer").scrollIntoView({ block: "start", behavior: "smooth" });
 }
@@ -208,7 +209,7 @@ function clear() {
   delete at("answer").dataset.answer;
   at("answer").innerHTML = waiting.answer;
   at("pictures").innerHTML = waiting.pictures;
-  shown = undefined;
+  shown = [];
   if (!results.length) {
     for (const url of urls) URL.revokeObjectURL(url);
     urls = [];
@@ -245,7 +246,7 @@ document.addEventListener("click", async ({ target }) => {
   if (target.closest?.(".compare-cards")) showTogether(comparedIn(at("answers"))); // choose.js
   const button = target.closest?.("button.report");
   if (!button) return;
-  const chosen = button.closest("#answers") ? results : [shown];
+  const chosen = button.closest("#answers") ? results : shown;
   const page = await reportOf(words, model, chosen);
   saveFile(new Blob([page], { type: "text/html" }), "report.html"); // viewer.js
 });

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serve.app.words import CLASSES
+from serve.app.words import CLASSES, NO_MRI
 from tests.conftest import label_of
 from tests.serve.app.test_page import FILES_BOX
 from tests.serve.app.test_viewer import SIZES
@@ -75,6 +75,21 @@ def test_scans_lie_side_by_side_under_one_switch(choosing, scans, size):
     assert page.locator("#card .view:visible").count() == 3
     assert page.locator("#card .refused-picture img").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+
+
+def test_the_report_of_the_compared(choosing, scans):
+    page = choosing()
+    choose(page, 0, 3, 4)
+    page.get_by_role("button", name="Compare side by side").click()
+    page.locator("#card .compared").nth(2).wait_for()
+    with page.expect_download() as download:
+        page.locator("#card").get_by_role("button", name="Save the report").click()
+    assert download.value.suggested_filename == "report.html"
+    report = download.value.path().read_text("utf-8")
+    assert report.count('<section class="card') == 3
+    for words in (scans[0].name, CLASSES[label_of(scans[0])], "stack.tif", NO_MRI):
+        assert words in report
+    assert scans[2].name not in report
 
 
 def test_a_series_beside_a_scan_by_keyboard(choosing):

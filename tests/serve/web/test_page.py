@@ -64,13 +64,17 @@ def test_several_files_become_cards_with_a_report(visited, classifier, scans, tm
     cards.nth(1).get_by_role("button").click()
     visited.page.locator("#viewer").wait_for()
     assert scans[5].name in visited.said()
-    for button, count in (("#answers .report", 3), ("#viewer .report", 1)):
-        with visited.page.expect_download() as download:
-            visited.page.locator(button).click()
-        report = download.value.path().read_text("utf-8")
+    for place, count in (("#answers", 3), ("#viewer", 1)):
+        report = saved_report(visited, place)
         assert report.count('<section class="card') == count
         assert INTENDED_USE in html.unescape(report)
         assert "data:image/jpeg" in report
+
+
+def saved_report(visited, place: str) -> str:
+    with visited.page.expect_download() as download:
+        visited.page.locator(f"{place} .report").click()
+    return download.value.path().read_text("utf-8")
 
 
 def test_scans_are_compared_under_one_switch(visited, scans):
@@ -89,6 +93,9 @@ def test_scans_are_compared_under_one_switch(visited, scans):
         assert scan.name in one.inner_text()
         assert CLASSES[label_of(scan)] in one.inner_text()
         assert one.locator(".bars tr").count() == 4
+    report = saved_report(visited, "#pictures")
+    assert report.count('<section class="card') == 3
+    assert all(scans[number].name in report for number in (0, 4, 7))
     pictures = visited.page.locator("#pictures")
     pictures.get_by_role("radio", name="Pituitary tumour").check()
     heats = visited.page.locator("#pictures .heat:visible")
