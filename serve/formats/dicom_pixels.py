@@ -97,7 +97,8 @@ def _plane(dataset: Dataset, frame: Frame) -> Plane:
         from pydicom.pixels.processing import apply_color_lut
 
         colours = apply_color_lut(stored, fields)
-        eight = colours >> 8 if colours.dtype == np.uint16 else colours
+        bits = fields["RedPaletteColorLookupTableDescriptor"][2]  # 8 may be stored in 16
+        eight = colours >> 8 if bits > 8 else np.minimum(colours, 255)
         return Plane(eight.astype(np.uint8), spacing=frame.spacing)
     levels, window = _windowed(_rescaled(stored, fields), fields)
     bits = int(fields.get("BitsStored") or 16)

@@ -220,14 +220,21 @@ def _table(entries: np.ndarray, first: int = 0, **fields: object) -> Sequence:
     return Sequence([item])
 
 
-def _palette(levels: np.ndarray, kind: type, count: int = 256, first: int = 0, **fields: object):
+def _palette(
+    levels: np.ndarray,
+    kind: type,
+    count: int = 256,
+    first: int = 0,
+    bits: int | None = None,
+    **fields: object,
+):
     """A file whose levels are coloured: green falls as red rises, and blue is steeper."""
     share = np.linspace(0, 1, count)
     dataset = dicom(levels, PhotometricInterpretation="PALETTE COLOR", **fields)
     colours = {"Red": share, "Green": 1 - share, "Blue": share**2}
     for colour, shares in colours.items():
-        entries = (shares * np.iinfo(kind).max).astype(kind)
-        bits = 8 * entries.dtype.itemsize
+        bits = bits or np.iinfo(kind).bits
+        entries = (shares * (2**bits - 1)).astype(kind)
         setattr(dataset, f"{colour}PaletteColorLookupTableDescriptor", [count, first, bits])
         setattr(dataset, f"{colour}PaletteColorLookupTableData", entries.tobytes())
     return dataset
@@ -287,6 +294,7 @@ LEVELS = {
     ),
     "a palette": lambda grey: _palette(grey, np.uint8),
     "a palette of 16 bits": lambda grey: _palette(_deep(grey), np.uint16, 2000, 300),
+    "a palette of 8 bits in 16": lambda grey: _palette(grey, np.uint16, bits=8),
     "a palette, signed": lambda grey: _palette(grey.astype(np.int16) - 99, np.uint16, 240, -90),
     "a palette, turned": lambda grey: _palette(
         grey[:, :200], np.uint8, ImageOrientationPatient=SAGITTAL, PixelSpacing=[1, 1]
