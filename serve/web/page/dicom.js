@@ -11,6 +11,7 @@ const OTHER_COLOURS =
   "its colours are stored in a way that this page does not read: the app and the command line may";
 const NO_TABLE = "a table of its levels or colours is missing";
 const LOCALIZER = "LOCALIZER";
+const SHARED_AND_OWN = ["x52009229", "x52009230"]; // functional groups
 const PALETTE = "PALETTE COLOR";
 const PALETTE_TABLES = [
   ["x00281101", "x00281201"], // descriptor and data: red, green, blue
@@ -36,16 +37,29 @@ export function readDicom(content) {
   const [rows, columns] = [data.uint16("x00280010"), data.uint16("x00280011")];
   if (!rows || !columns || !data.elements.x7fe00010) throw new Error("a DICOM file without a picture");
   const frames = Math.max(1, data.intString("x00280008") || 1);
-  const affine = affineOf(data);
-  return Array.from({ length: frames }, (_, frame) => ({
-    series: data.string("x0020000e") ?? "",
-    order: data.intString("x00200013") ?? 0,
-    frame,
-    height: heightOf(affine),
-    localizer: (data.string("x00080008") ?? "").split("\\").includes(LOCALIZER),
-    plane: async () =>
-      upright(await planeOf(data, syntax, rows, columns, frame, frames), affine, spacingOf(data)),
-  }));
+  return Array.from({ length: frames }, (_, frame) => {
+    const fields = fieldsOf(data, frame);
+    const affine = affineOf(fields);
+    return {
+      series: data.string("x0020000e") ?? "",
+      order: data.intString("x00200013") ?? 0,
+      frame,
+      height: heightOf(affine),
+      localizer: (data.string("x00080008") ?? "").split("\\").includes(LOCALIZER),
+      plane: async () =>
+        upright(await planeOf(fields, syntax, rows, columns, frame, frames), affine, spacingOf(fields)),
+    };
+  });
+}
+
+/** The fields that hold for one frame, side by side: those of multi-frame files lie in functional
+ * groups, shared ones and the frame's own. */
+function fieldsOf(data, frame) {
+  const [shared, own] = SHARED_AND_OWN.map((tag) => data.elements[tag]?.items ?? []);
+  const macros = [shared[0], own[frame]].flatMap((group) => Object.values(group?.dataSet.elements ?? {}));
+  const grouped = macros.map((macro) => macro.items?.[0]?.dataSet.elements);
+  const elements = Object.assign({}, data.elements, ...grouped);
+  return new dicomParser.DataSet(data.byteArrayParser, data.byteArray, elements);
 }
 
 /** Files' slices in the order of their position; localizers are left out. */

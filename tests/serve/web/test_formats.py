@@ -27,8 +27,10 @@ from pydicom.uid import (
 )
 
 from serve.formats.raster import load_image
+from serve.formats.scans import File, read_scans
 from tests.conftest import label_of
 from tests.serve.formats.dicoms import LOUD, content_of, dicom, volume_of
+from tests.serve.formats.test_dicom_series import enhanced
 from tests.serve.web.visits import BOX
 from tests.serve.web.visits import address as address
 from tests.serve.web.visits import classifier as classifier
@@ -312,19 +314,38 @@ def test_levels_are_shown_as_in_python(visited, scans, kind):
     assert expected.std() > 20
 
 
+def test_frames_have_their_own_place_and_window(visited, scans):
+    grey = Image.open(scans[3]).convert("L").resize((96, 96))
+    content = content_of(enhanced(np.asarray(grey).astype(np.uint16), 4))
+    (series,) = read_scans([File("scan.dcm", content)])
+    found = _slices(visited, content)
+    assert len(found) == 4
+    for ours, theirs in zip(found, series, strict=True):
+        assert np.abs(ours - theirs.pixels).max() <= 1
+
+
 def _pixels(visited, content: bytes) -> np.ndarray:
-    """What the page reads of a file, RGB (H, W, 3)."""
-    found = visited.page.evaluate(
+    """What the page reads of a file of one slice, RGB (H, W, 3)."""
+    (found,) = _slices(visited, content)
+    return found
+
+
+def _slices(visited, content: bytes) -> list[np.ndarray]:
+    """What the page reads of a file, RGB (H, W, 3) each."""
+    slices = visited.page.evaluate(
         """async (text) => {
           const { readFiles, slicesOf } = await import(new URL("decode.js", location));
           const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
           const [series] = await readFiles([new File([bytes], "scan.dcm")]);
-          const { value } = await slicesOf(series, {}, []).next();
-          return { ...value, rgb: [...value.rgb] };
+          const found = [];
+          for await (const one of slicesOf(series, {}, [])) {
+            found.push({ ...one, rgb: [...one.rgb] });
+          }
+          return found;
         }""",
         base64.b64encode(content).decode(),
     )
-    return np.reshape(found["rgb"], (found["height"], found["width"], 3))
+    return [np.reshape(one["rgb"], (one["height"], one["width"], 3)) for one in slices]
 
 
 def test_compressed_pixels_that_cannot_be_read_are_said(visited, scans, tmp_path):
