@@ -105,7 +105,7 @@ def honest(metrics: dict[str, Any]) -> str:
         (f"{ood['pictures']} pictures that are no brain MRI: recognized", "refused"),
         (f"{ood['scans']:,} scans: taken for no brain MRI", "scans_refused"),
     ):
-        rows.append([text, *([percent(ood[key])] * len(columns))])
+        rows.append([text, percent(ood[key]), *([UNKNOWN] * (len(columns) - 1))])
     return table(("what can be expected", *columns), rows)
 
 
