@@ -206,7 +206,8 @@ def serving(metrics: dict[str, Any]) -> str:
         text += (
             f"On {page['cores']} cores a visitor sees the page after "
             f"{page['first_paint_seconds']:.1f} s and an example's answer, maps and all, after "
-            f"{page['answer_seconds']:.1f} s (medians; `python -m tests.serve.app.page_speed`).\n"
+            f"{page['answer_seconds']:.1f} s (medians); its content shifts by at most "
+            f"{page['layout_shift']:.2f} (`python -m tests.serve.app.page_speed`).\n"
         )
     return text
 

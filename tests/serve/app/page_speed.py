@@ -1,7 +1,7 @@
 """How soon a visitor sees the page, and an example's answer: python -m tests.serve.app.page_speed
 
 Starts the app, opens it in Chromium five times, and writes the medians as `page` into
-models/metrics.json.
+models/metrics.json, and the most that a page's content jumped (https://web.dev/articles/cls).
 """
 
 from __future__ import annotations
@@ -22,6 +22,13 @@ from tests.serve.app.server import running_app
 
 VISITS = 5
 EXAMPLES = ("glioma", "meningioma", "pituitary")
+SHIFTS = """() => new Promise((done) => {
+  let sum = 0;
+  const add = (entry) => (sum += entry.hadRecentInput ? 0 : entry.value);
+  new PerformanceObserver((list) => list.getEntries().forEach(add))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done(sum), 200);
+})"""
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
@@ -33,8 +40,9 @@ def main() -> int:
         visits = [visit(browser, app.url) for _ in range(1 + VISITS)][1:]  # the first warms up
         browser.close()
     figures = {
-        "first_paint_seconds": statistics.median(paint for paint, _ in visits),
-        "answer_seconds": statistics.median(time for _, answers in visits for time in answers),
+        "first_paint_seconds": statistics.median(paint for paint, _, _ in visits),
+        "answer_seconds": statistics.median(time for _, answers, _ in visits for time in answers),
+        "layout_shift": max(shift for _, _, shift in visits),
         "cores": os.cpu_count(),
     }
     print("\n".join(f"{name} {value:.3g}" for name, value in figures.items()))
@@ -42,16 +50,23 @@ def main() -> int:
     return 0
 
 
-def visit(browser: Browser, address: str) -> tuple[float, list[float]]:
-    """Seconds to the first paint with an empty browser cache, and to each example's answer."""
+def visit(browser: Browser, address: str) -> tuple[float, list[float], float]:
+    """Seconds to the first paint with an empty browser cache, and to each example's answer; and
+    `layout_shift` in the end."""
     page = browser.new_page()
     page.goto(address)
     paint = page.wait_for_function(PAINT).json_value() / 1000
     page.get_by_role("button", name="Example").first.wait_for()
     page.wait_for_timeout(2000)  # as a visitor looks at it first
     answers = [_answer(page, name) for name in EXAMPLES]
+    shift = layout_shift(page)
     page.close()
-    return paint, answers
+    return paint, answers, shift
+
+
+def layout_shift(page: Page) -> float:
+    """How far the page's content has jumped by itself since it was opened."""
+    return page.evaluate(SHIFTS)
 
 
 def _answer(page: Page, name: str) -> float:

@@ -16,6 +16,7 @@ import pytest
 from serve.app.bounds import MAX_BYTES
 from serve.app.words import CLASSES, NO_MRI, NO_MRI_CAUSES
 from tests.conftest import label_of
+from tests.serve.app.page_speed import layout_shift
 
 PHONE = {"width": 390, "height": 844}
 SCAN_BOX = "#scan-box input[type=file]"
@@ -64,6 +65,13 @@ def test_examples_by_keyboard_alone(open_page):
     ):
         page.keyboard.press(key)
         page.locator(layer_of(label)).wait_for()
+
+
+def test_nothing_jumps_while_it_loads_and_answers(open_page):
+    page = open_page()
+    page.get_by_role("button", name="Example").first.click()
+    page.locator("#viewer").wait_for()
+    assert layout_shift(page) < 0.1
 
 
 def test_class_and_opacity_ask_nothing_of_the_server(open_page):

@@ -48,7 +48,7 @@ SERVING = {
     "memory_growth": 0.0103,
     "memory_seconds": 300,
 }
-PAGE = {"cores": 2, "first_paint_seconds": 0.66, "answer_seconds": 0.899}
+PAGE = {"cores": 2, "first_paint_seconds": 0.66, "answer_seconds": 0.899, "layout_shift": 0.024}
 
 
 def test_engines_on_all_threads_by_batch():
@@ -123,3 +123,4 @@ def test_many_visitors_and_where_it_was_measured_the_page():
     assert "a visitor sees" not in text
     text = render("serving", {"serving": SERVING, "page": PAGE})
     assert "sees the page after 0.7 s" in text
+    assert "shifts by at most 0.02" in text
