@@ -59,7 +59,7 @@ def small(page) -> list[str]:
     return page.evaluate(SMALL)
 
 
-def found(page, size) -> list[str]:
+def found(page, size=None) -> list[str]:
     """What axe complains of, and on a phone what is small."""
     page.wait_for_timeout(400)  # while colours fade in
     violations = axe.Axe().run(page).response["violations"]
