@@ -9,6 +9,7 @@ cache/fuzz/.
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +24,7 @@ with atheris.instrument_imports(include=["serve.formats", "pydicom", "nibabel"])
 
 READ_BY_PYTHON = ("DICOM", "NIfTI", "PNG", "TIFF", "ZIP")  # at least in part
 MOST_SECONDS = 60  # an input, whose slices may be many
-MOST_MEGABYTES = 2000
+MOST_MEMORY = 4 * 10**9  # bytes that it may ask for
 
 
 def main() -> None:
@@ -43,7 +44,8 @@ def main() -> None:
             tried(Input("guided", content), path)
 
         limits = (f"-max_total_time={args.seconds}", f"-timeout={MOST_SECONDS}")
-        memory = f"-rss_limit_mb={MOST_MEGABYTES}"
+        memory = "-rss_limit_mb=0"  # what libFuzzer sees includes the parent's before the fork
+        resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
         atheris.Setup(
             [sys.argv[0], folder, *limits, memory, f"-artifact_prefix={FOUND}/guided-"], once
         )
