@@ -14,8 +14,8 @@ from train.pictures.distort import compressed
 PHOTOGRAPHED = 2 / 3  # of the views that are not the scan as it is
 
 BLACK = (0, 30)  # grey levels that a lit screen's black has
-LIGHT = (0.85, 1.15)  # the white's share, and each channel's
-TINT = (0.93, 1.0)
+LIGHT = (0.85, 1.15)  # share of the white
+TINT = (0.93, 1.0)  # share of each channel
 ASLANT = 0.06  # of the side, that a corner lies off at most
 ROOM = (0, 160)  # grey level beside the screen
 PITCH = (1.5, 9.0)  # pixels, of a band of moire
