@@ -104,9 +104,9 @@ def _decode(looker: Looker, one: Found) -> Decoded:
         return one
     try:
         picture = one.only()
+        return (sheet_of(one, picture) if looker.takes_apart else None) or looker.view(picture)
     except InvalidImageError as error:
         return error
-    return (sheet_of(one, picture) if looker.crop else None) or looker.view(picture)
 
 
 def _answer_whole(looker: Looker, series: Series, batch_size: int) -> Answered:

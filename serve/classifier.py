@@ -143,13 +143,16 @@ class BrainTumorClassifier:
         return classifier
 
     @overload
-    def predict(self, source: ImageSource, *, crop: bool = True) -> Prediction: ...
+    def predict(self, source: ImageSource, *, crop: bool | Crop = True) -> Prediction: ...
     @overload
     def predict(
-        self, source: list[Source] | tuple[Source, ...], *, crop: bool = True
+        self, source: list[Source] | tuple[Source, ...], *, crop: bool | Crop = True
     ) -> list[Prediction]: ...
     def predict(
-        self, source: ImageSource | list[Source] | tuple[Source, ...], *, crop: bool = True
+        self,
+        source: ImageSource | list[Source] | tuple[Source, ...],
+        *,
+        crop: bool | Crop = True,
     ) -> Prediction | list[Prediction]:
         """Classify a picture, or a list of them.
 
@@ -158,11 +161,13 @@ class BrainTumorClassifier:
                 encoded file's bytes, or a list or tuple of these. A file may also be a single
                 slice of DICOM or NIfTI.
             crop: whether what lies around a scan is cut off: borders, bars, text, a viewer. A
-                plain scan is left as it is (see `serve.crop.find_head`).
+                plain scan is left as it is (see `serve.crop.find_head`). Or what is to be cut
+                out, in pixels of the picture.
 
         Raises:
             InvalidImageError: a picture cannot be decoded, or is a stack of several slices or a
-                sheet of them, which `predict_series` reads; it says which and why.
+                sheet of them, which `predict_series` reads, or the crop lies outside it; it says
+                which and why.
         """
         if not isinstance(source, list | tuple):
             return self.predict([source], crop=crop)[0]
@@ -178,7 +183,7 @@ class BrainTumorClassifier:
         *,
         axis: Axis = "auto",
         volume: int | None = None,
-        crop: bool = True,
+        crop: bool | Crop = True,
     ) -> SeriesPrediction:
         """Classify every slice of a volume, a DICOM series, a stack of pages or a sheet.
 
@@ -188,7 +193,8 @@ class BrainTumorClassifier:
             axis: of NIfTI volumes, the direction in which they are cut: "axial", "coronal",
                 "sagittal", or "auto" for the one with the finest pixels within a slice.
             volume: where there are several, which one, from 0; by default the first.
-            crop: as for `predict`; without it a sheet of slices is taken for one picture.
+            crop: as for `predict`, of every slice; a sheet of slices is taken apart only if it is
+                True.
 
         Raises:
             InvalidImageError: it cannot be read, or holds no series or several, or not one of its
@@ -202,7 +208,7 @@ class BrainTumorClassifier:
         *,
         axis: Axis = "auto",
         volume: int | None = None,
-        crop: bool = True,
+        crop: bool | Crop = True,
     ) -> tuple[SeriesPrediction, np.ndarray]:
         """Classify as `predict_series` does, with Grad-CAM of every class and slice.
 
@@ -219,9 +225,9 @@ class BrainTumorClassifier:
         self, source: SeriesSource, axis: Axis, volume: int | None, looker: Looker
     ) -> tuple[SeriesPrediction, np.ndarray | None]:
         series = one_series(source, axis, volume)
-        return answer_series(unfolded(series) if looker.crop else series, looker, BATCH)
+        return answer_series(unfolded(series) if looker.takes_apart else series, looker, BATCH)
 
-    def explain(self, source: ImageSource, *, crop: bool = True) -> Explanation:
+    def explain(self, source: ImageSource, *, crop: bool | Crop = True) -> Explanation:
         """Classify a picture and say where each class's evidence lies (Grad-CAM).
 
         `serve.overlay.overlay(picture, map, crop=prediction.crop)` draws it.
@@ -308,10 +314,10 @@ class BrainTumorClassifier:
         )
 
 
-def _only(source: ImageSource, crop: bool) -> Slice:
+def _only(source: ImageSource, crop: bool | Crop) -> Slice:
     """The slice that a picture is. Raises InvalidImageError: it is none, or a sheet of them."""
     picture = load_slice(source)
-    if crop and (panels := len(find_panels(picture.pixels))):
+    if crop is True and (panels := len(find_panels(picture.pixels))):
         raise InvalidImageError(
             describe(source),
             f"it looks like a sheet of {panels} slices, not one (predict_series classifies them "

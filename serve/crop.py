@@ -95,6 +95,29 @@ def find_head(pixels: np.ndarray) -> Crop | None:
     return _crop(box, frame, factor, width, height) if _differ(whole, box) else None
 
 
+def within(crop: Crop, width: int, height: int) -> Crop | None:
+    """A crop that somebody else has made: what of it lies in the picture, and black around it where
+    the network would squash it.
+
+    Args:
+        crop: in pixels of the picture; padding that it has stays as it is.
+        width, height: of the picture.
+
+    Returns:
+        None where it lies outside.
+    """
+    left, right = max(0, crop.x), min(width, crop.x + crop.width)
+    top, bottom = max(0, crop.y), min(height, crop.y + crop.height)
+    if right <= left or bottom <= top:
+        return None
+    across, down = right - left, bottom - top
+    padding = crop.padding
+    if not any(padding) and not PROPORTIONS[0] <= across / down <= PROPORTIONS[1]:
+        beside, above = max(0, down - across), max(0, across - down)
+        padding = beside // 2, above // 2, beside - beside // 2, above - above // 2
+    return Crop(left, top, across, down, padding)
+
+
 def apply(pixels: np.ndarray, crop: Crop) -> np.ndarray:
     """Cut the scan out: uint8 (h, w, 3), of the crop's size and its padding."""
     cut = pixels[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]

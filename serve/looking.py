@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from .crop import Crop
 from .formats.slices import Slice
 from .view import View, view_of
 
@@ -27,18 +28,26 @@ class Looker:
     Args:
         classifier: answers.
         explain: answers with maps; where there is none, none are made.
-        crop: whether what lies around a scan is cut off.
+        crop: see `serve.view.view_of`.
     """
 
     def __init__(
-        self, classifier: BrainTumorClassifier, explain: Explain | None = None, crop: bool = True
+        self,
+        classifier: BrainTumorClassifier,
+        explain: Explain | None = None,
+        crop: bool | Crop = True,
     ) -> None:
         self._classifier, self._explain = classifier, explain
-        self.crop = crop
+        self._crop = crop
+
+    @property
+    def takes_apart(self) -> bool:
+        """Whether a sheet of slices is seen as these."""
+        return self._crop is True
 
     def view(self, part: Slice) -> View:
-        """What the network will see; it takes no model."""
-        return view_of(part, self._classifier.input_size, self.crop)
+        """What the network will see; it takes no model. Raises as `serve.view.view_of` does."""
+        return view_of(part, self._classifier.input_size, self._crop)
 
     def answers(self, views: Sequence[View]) -> tuple[list[Prediction], np.ndarray | None]:
         """The answers in one batch, and maps, float32 (N, 4, 14, 14), where they are made."""

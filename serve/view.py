@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from .crop import Crop, apply, find_head
+from .crop import Crop, apply, find_head, within
+from .formats.errors import InvalidImageError
 from .formats.grey import looks_inverted
 from .formats.slices import Slice
 
@@ -25,7 +26,7 @@ class View:
     warnings: tuple[str, ...]  # sentences for people
 
 
-def view_of(part: Slice, size: int, crop: bool = True) -> View:
+def view_of(part: Slice, size: int, crop: bool | Crop = True) -> View:
     """Cut the scan out of a slice and stretch it to the model's input.
 
     The filter is `serve.formats.raster.load_pixels`'s, and so are the pixels where nothing is cut
@@ -34,9 +35,13 @@ def view_of(part: Slice, size: int, crop: bool = True) -> View:
     Args:
         part: the slice.
         size: pixels, a side of what the model takes.
-        crop: whether what lies around the scan is cut off.
+        crop: whether what lies around the scan is cut off; or what is to be cut out, in pixels of
+            the picture.
+
+    Raises:
+        InvalidImageError: that lies outside the picture.
     """
-    inverted, found = _scan_in(part.pixels, crop)
+    inverted, found = _given(crop, part) if isinstance(crop, Crop) else _scan_in(part.pixels, crop)
     seen = part.pixels if found is None else apply(part.pixels, found)
     image = Image.fromarray(seen).resize((size, size), Image.Resampling.BILINEAR)
     if found is None and part.box is not None:
@@ -59,6 +64,19 @@ def _scan_in(pixels: np.ndarray, crop: bool) -> tuple[bool, Crop | None]:
     if found and (negative.width, negative.height) == (pixels.shape[1], pixels.shape[0]):
         inverted = inverted and looks_inverted(_inside(pixels, found))
     return inverted, negative if inverted else found
+
+
+def _given(crop: Crop, part: Slice) -> tuple[bool, Crop]:
+    """As `_scan_in`, of what somebody has framed."""
+    height, width = part.pixels.shape[:2]
+    own = in_slice(crop, part) if min(crop.width, crop.height) > 0 else None
+    found = within(own, width, height) if own else None
+    if found is None:
+        across, down = part.scale
+        size = f"{round(width * across)}x{round(height * down)}"
+        reason = f"the crop lies outside the picture of {size} pixels"
+        raise InvalidImageError(part.name, reason)
+    return looks_inverted(_inside(part.pixels, found)), found
 
 
 def _inside(pixels: np.ndarray, crop: Crop) -> np.ndarray:

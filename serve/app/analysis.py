@@ -49,15 +49,16 @@ class Analyser:
         self._warm_up(explain)
         self._explainer = explain, "keras"
 
-    def looker(self, crop: bool) -> Looker:
+    def looker(self, crop: bool | Crop) -> Looker:
         """How series and several files are looked at: with the ONNX file's own maps.
 
         Args:
-            crop: whether what lies around a scan is cut off, and a sheet taken apart.
+            crop: whether what lies around a scan is cut off, and a sheet taken apart; or what is
+                to be cut out.
         """
         return Looker(self.classifier, self.classifier.explain_pixels, crop)
 
-    def analyse(self, picture: Slice, crop: bool) -> Analysis:
+    def analyse(self, picture: Slice, crop: bool | Crop) -> Analysis:
         """Classify one picture and make all its maps; `crop` as for `looker`."""
         explain, engine = self._explainer
         looker = Looker(self.classifier, explain, crop)

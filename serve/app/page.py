@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import gradio as gr
 
 from ..command import UserError
+from ..crop import Crop
 from ..formats.budget import MAX_UPLOAD_PIXELS, lower_limit
 from ..metrics import read_metrics
 from ..sources import Found
@@ -30,7 +31,7 @@ from .guarded import GuardedBlocks
 from .reading import answer_all, found_in, report_of
 from .server import serve
 from .uploads import Upload, received, received_all
-from .whole import whole
+from .whole import FIRST, whole
 
 WAITING_CALLS = 40  # more are asked to come back later
 
@@ -110,7 +111,7 @@ def _classify_tab(analyser: Analyser, metrics: dict[str, Any]) -> None:
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Outputs:
         found = found_in(sent_or_example(file, event))
-        return _of_turn(event, *whole(analyser, metrics, found, "viewer", _crop(event), progress))
+        return _of_turn(event, *whole(analyser, metrics, found, FIRST, _crop(event), progress))
 
     def report(file: dict[str, Any] | None, event: gr.EventData) -> str:
         return _report(analyser, event, sent_or_example(file, event))
@@ -193,9 +194,13 @@ def _of_turn(event: gr.EventData, *parts: str) -> Outputs:
     return tuple(f'<div data-turn="{turn}">{part}</div>' for part in parts)
 
 
-def _crop(event: gr.EventData) -> bool:
-    """Whether the visitor wants what lies around a scan cut off."""
-    return bool((event._data or {}).get("crop", True))
+def _crop(event: gr.EventData) -> bool | Crop:
+    """Whether the visitor wants what lies around a scan cut off, or what is framed by hand."""
+    wanted = (event._data or {}).get("crop", True)
+    if not isinstance(wanted, dict):
+        return bool(wanted)
+    x, y, width, height = (int(wanted[side]) for side in ("x", "y", "width", "height"))
+    return Crop(x, y, width, height)
 
 
 def _event(progress_on: gr.HTML) -> dict[str, Any]:

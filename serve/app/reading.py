@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..answering import Answered, classify
 from ..classifier import BATCH, BrainTumorClassifier
+from ..crop import Crop
 from ..formats.scans import File, InvalidImageError, Series, Slice, read_scans
 from ..html_report import Report
 from ..looking import Looker
@@ -34,7 +35,7 @@ def found_in(uploads: Sequence[Upload]) -> list[Found]:
     return [*gone, *map(_bounded, map(_named, read_scans(here)))]
 
 
-def opened(series: Series, crop: bool) -> Slice | Series:
+def opened(series: Series, crop: bool | Crop) -> Slice | Series:
     """A picture; or a stack, a volume, or the panels of a sheet that is to be taken apart.
 
     Raises:
@@ -43,7 +44,7 @@ def opened(series: Series, crop: bool) -> Slice | Series:
     if len(series) != 1:
         return series
     picture = series.only()
-    return (sheet_of(series, picture) if crop else None) or picture
+    return (sheet_of(series, picture) if crop is True else None) or picture
 
 
 def answer_all(

@@ -21,10 +21,24 @@ function newBox(trigger) {
   return { turn: 0, parts: [], sent: [], asked: null, trigger };
 }
 
-// What the server is asked of a box: an example, or else what was sent; cut out or not.
+// What the server is asked of a box: an example, or else what was sent; cut out or not, or what
+// the visitor has framed.
 function wanted(box) {
-  return { ...boxes[box].asked, crop: document.querySelector(`#${box} [name=crop]`).checked };
+  const { frame, ...asked } = boxes[box].asked ?? {};
+  return { ...asked, crop: frame ?? document.querySelector(`#${box} [name=crop]`).checked };
 }
+
+// The same is asked once more, with the frame that was drawn, if there is one.
+function lookAgain(box, frame) {
+  const { asked, trigger } = boxes[box];
+  if (!asked) return;
+  asked.frame = frame;
+  const turn = turnOf(box);
+  say(box, pending("Looking once more …"), trigger);
+  trigger("upload", { ...wanted(box), turn });
+}
+
+document.addEventListener("frame", ({ detail }) => lookAgain("scan-box", detail));
 
 // Something new is asked of a box: whatever it answered before goes. Gives the turn's name.
 function turnOf(box) {
@@ -139,12 +153,7 @@ window.dropBox = (element, trigger, upload) => {
     input.value = ""; // so that the same file can be chosen again
     if (chosen.length) take(chosen);
   });
-  element.querySelector("[name=crop]").addEventListener("change", () => {
-    if (!boxes[box].asked) return;
-    const turn = turnOf(box);
-    tell(pending("Looking once more …"));
-    trigger("upload", { ...wanted(box), turn });
-  });
+  element.querySelector("[name=crop]").addEventListener("change", () => lookAgain(box));
   listen("dragover", (event) => {
     event.preventDefault();
     element.classList.add("over");

@@ -34,7 +34,7 @@ STYLES, SCRIPTS = (
     [Path(__file__).with_name(name) for name in names]
     for names in (
         ("style.css", "answer.css", "viewer.css", "cards.css"),
-        ("script.js", "viewer.js", "choose.js", "cards.js"),
+        ("script.js", "viewer.js", "framing.js", "choose.js", "cards.js"),
     )
 )
 REPORT = MODELS / "report"

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from ..answering import Answered
-from ..formats.scans import InvalidImageError, Series
+from ..crop import Crop
+from ..formats.scans import InvalidImageError, Series, Slice
 from ..series import SeriesPrediction
 from ..sources import Found
 from . import html, viewer, volume
 from .analysis import Analyser
+from .framing import framing
 from .reading import Progress, answer_all, opened
 
 Parts: TypeAlias = tuple[str, str]  # what is answered, and the pictures beside it
 
+FIRST = "viewer"  # the key of the first tab's viewer: there a frame can be drawn
 SEVERAL = "it holds {} pictures or series: the tab “Several files” takes them"
 
 
@@ -23,7 +26,7 @@ def whole(
     metrics: dict[str, Any],
     found: Sequence[Found],
     key: str,
-    crop: bool,
+    crop: bool | Crop,
     progress: Progress = lambda _: None,
 ) -> Parts:
     """What is said of the one picture or series that was found.
@@ -33,7 +36,8 @@ def whole(
         metrics: metrics.json.
         found: what a file holds; of several, that is what is said.
         key: of the viewer in the page.
-        crop: whether what lies around a scan is cut off, and a sheet taken apart.
+        crop: whether what lies around a scan is cut off, and a sheet taken apart; or what the
+            visitor has framed.
         progress: called with (done, all) as it goes.
     """
     try:
@@ -51,11 +55,19 @@ def whole(
     except InvalidImageError as error:
         return html.error(str(error)), html.NO_PICTURES
     prediction, classifier = analysis.prediction, analyser.classifier
+    by_hand = _by_hand(picture, crop) if key == FIRST else ""
     if not prediction.brain_mri:
         refusal = html.refusal(prediction, classifier.ood_threshold)
-        return refusal, html.refused_picture(analysis)
+        return refusal, html.refused_picture(analysis) + by_hand
     said = html.answer(prediction, classifier.track_record, metrics)
-    return said, viewer.viewer(viewer.shown(analysis), metrics, key)
+    return said, viewer.viewer(viewer.shown(analysis), metrics, key) + by_hand
+
+
+def _by_hand(picture: Slice, crop: bool | Crop) -> str:
+    """What the visitor frames the scan with."""
+    height, width = picture.pixels.shape[:2]
+    across, down = picture.scale
+    return framing(round(width * across), round(height * down), isinstance(crop, Crop))
 
 
 def _of_series(one: Answered, metrics: dict[str, Any], key: str) -> Parts:

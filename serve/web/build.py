@@ -29,7 +29,7 @@ APP = WEB.parent / "app"
 RUNTIME, WASM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
 MODEL = "model.onnx"
 SHARED = ("style.css", "answer.css", "viewer.css", "cards.css")  # of the app
-SCRIPTS = ("viewer.js", "choose.js")  # of the app, too
+SCRIPTS = ("viewer.js", "framing.js", "choose.js")  # of the app, too
 BUNDLED = (
     "decode",
     "files",

@@ -104,6 +104,36 @@ def test_a_crop_is_in_the_pixels_of_the_file(classifier, page, kind):
     assert box[3] <= 2900
 
 
+def test_what_is_framed_is_seen(classifier, page, film, scans, tmp_path):
+    frame = Crop(120, 120, 400, 400)
+    found = classifier.predict(page, crop=frame)
+    assert (found.label, found.crop) == (label_of(scans[2]), frame)
+    answer = classifier.explain(page, crop=found.crop).prediction  # what an answer says, given back
+    assert answer.probabilities == found.probabilities
+    (one, other) = classifier.predict([page, page], crop=frame)
+    assert one.probabilities == other.probabilities == found.probabilities
+    beyond = classifier.predict(page, crop=Crop(-50, 120, 570, 9000))
+    assert beyond.crop == Crop(0, 120, 520, 520)
+    thin = classifier.predict(page, crop=Crop(120, 120, 200, 400)).crop
+    assert thin == Crop(120, 120, 200, 400, padding=(100, 0, 100, 0))
+    for outside in (Crop(640, 0, 10, 10), Crop(0, -20, 30, 20), Crop(5, 5, 0, 9)):
+        with pytest.raises(InvalidImageError, match="lies outside the picture of 640x640 pixels"):
+            classifier.predict(page, crop=outside)
+    # a sheet is not taken apart then
+    panel = classifier.predict_series(film, crop=Crop(0, 0, 300, 300))
+    assert [part.crop for part in panel.slices] == [Crop(0, 0, 300, 300)]
+
+
+def test_a_frame_is_in_the_pixels_of_the_file(classifier, page):
+    file = io.BytesIO()
+    page.resize((6400, 6400)).save(file, "JPEG")  # is read in a smaller size
+    frame = Crop(1200, 1200, 4000, 4000)
+    found = classifier.predict(file.getvalue(), crop=frame)
+    small = classifier.predict(page, crop=Crop(120, 120, 400, 400))
+    assert (found.label, found.crop) == (small.label, frame)
+    assert found.confidence == pytest.approx(small.confidence, abs=0.05)
+
+
 def test_crops_move_between_a_slice_and_its_picture():
     panel = Slice(np.zeros((50, 40, 3), np.uint8), 1, "a", box=(100, 60, 140, 110), scale=(3, 2.5))
     crop = Crop(4, 6, 30, 40, padding=(5, 0, 5, 0))

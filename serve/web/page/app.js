@@ -4,7 +4,7 @@
 import { answer, failure, refusal, seriesAnswer } from "./answers.js";
 import { cards } from "./cards.js";
 import { reportOf } from "./report.js";
-import { refusedPicture, together, viewer } from "./viewers.js";
+import { byHand, refusedPicture, together, viewer } from "./viewers.js";
 
 const PATIENCE = 5000; // milliseconds that the service worker may take
 const STALLED = 30_000; // milliseconds after the download in which threads must have started
@@ -15,7 +15,7 @@ const waiting = { answer: at("answer").innerHTML, pictures: at("pictures").inner
 
 let worker;
 let model; // {oodThreshold, record}, once it is loaded
-let asked = { id: 0, files: [] }; // {id, files, started}: what was chosen last
+let asked = { id: 0, files: [] }; // {id, files, frame, started}: what was chosen last
 let results = []; // its answers
 let shown = []; // the answers whose pictures are on show
 let urls = []; // of its pictures
@@ -86,6 +86,7 @@ input.onchange = () => {
 crop.onchange = () => {
   if (asked.files.length) take(asked.files);
 };
+document.addEventListener("frame", ({ detail }) => take(asked.files, detail)); // framing.js
 document.ondragover = (event) => {
   event.preventDefault();
   box.classList.add("over");
@@ -116,8 +117,8 @@ at("examples").onclick = async ({ target }) => {
   if (name) take([new File([await (await fetch(`examples/${name}`)).blob()], name)]);
 };
 
-function take(files) {
-  asked = { id: asked.id + 1, files, started: performance.now() };
+function take(files, frame = null) {
+  asked = { id: asked.id + 1, files, frame, started: performance.now() };
   results = [];
   hint.textContent = "";
   clear();
@@ -130,7 +131,7 @@ function take(files) {
 }
 
 function ask() {
-  worker.postMessage({ id: asked.id, files: asked.files, crop: crop.checked });
+  worker.postMessage({ id: asked.id, files: asked.files, crop: asked.frame ?? crop.checked });
 }
 
 // Showing what came of it
@@ -187,9 +188,11 @@ function showWhole(result) {
     at("answer").innerHTML = refused
       ? refusal(words, scan, model.oodThreshold)
       : answer(words, model.record, scan);
-    at("pictures").innerHTML = refused
+    const pictures = refused
       ? refusedPicture(scan.scan, addressOf)
       : viewer(words, { ...result, slices: [scan] }, addressOf);
+    const only = results.length === 1;
+    at("pictures").innerHTML = pictures + (only ? byHand(words, scan, asked.frame) : "");
   }
   dress(at("pictures")); // viewer.js
   at("answer").scrollIntoView({ block: "nearest", behavior: "smooth" });

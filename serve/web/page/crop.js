@@ -50,6 +50,22 @@ export function findHead(rgb, width, height) {
   return differ(whole, box) ? cropOf(box, frame, factor, width, height) : null;
 }
 
+/** What of a crop that somebody else has made lies in the picture, null for nothing. */
+export function within(crop, width, height) {
+  const [left, right] = [Math.max(0, crop.x), Math.min(width, crop.x + crop.width)];
+  const [top, bottom] = [Math.max(0, crop.y), Math.min(height, crop.y + crop.height)];
+  if (right <= left || bottom <= top) return null;
+  const [across, down] = [right - left, bottom - top];
+  let { padding = [0, 0, 0, 0] } = crop;
+  const usual = PROPORTIONS[0] <= across / down && across / down <= PROPORTIONS[1];
+  if (!usual && !padding.some(Boolean)) {
+    const [beside, above] = [Math.max(0, down - across), Math.max(0, across - down)];
+    const [first, second] = [Math.floor(beside / 2), Math.floor(above / 2)];
+    padding = [first, second, beside - first, above - second];
+  }
+  return { x: left, y: top, width: across, height: down, padding };
+}
+
 /** The scan, uint8 (crop's height and padding, its width and padding, 3). */
 export function applyCrop(rgb, width, crop) {
   const [left, top, right, bottom] = crop.padding;

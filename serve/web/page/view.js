@@ -1,15 +1,19 @@
 // What the network sees of a slice: the twin of serve/view.py and serve/turned.py, which say why.
 // A picture is {rgb, width, height}, uint8 (height, width, 3).
 
-import { applyCrop, findHead } from "./crop.js";
+import { applyCrop, findHead, within } from "./crop.js";
 import { looksInverted } from "./grey.js";
 
 const [SUSPECT, MUCH] = [0.9, 0.9];
 
-/** {rgb, width, height, crop, inverted}; `crop` is the part that was cut out, null for all. */
+/**
+ * {rgb, width, height, crop, inverted}; `crop` is the part that was cut out, null for all.
+ * `cropped` says whether one is to be looked for, or is the one that somebody has framed.
+ */
 export function viewOf(picture, cropped) {
   const { rgb, width } = picture;
-  const { inverted, crop } = scanIn(picture, cropped);
+  const framed = typeof cropped === "object";
+  const { inverted, crop } = framed ? given(picture, cropped) : scanIn(picture, cropped);
   return { ...(crop ? applyCrop(rgb, width, crop) : picture), crop, inverted };
 }
 
@@ -28,6 +32,12 @@ function scanIn({ rgb, width, height }, cropped) {
     inverted = inverted && invertedInside(rgb, width, crop);
   }
   return { inverted, crop: inverted ? negative : crop };
+}
+
+function given({ rgb, width, height }, frame) {
+  const crop = within(frame, width, height);
+  if (!crop) throw new Error(`the crop lies outside the picture of ${width}x${height} pixels`);
+  return { inverted: invertedInside(rgb, width, crop), crop };
 }
 
 function invertedInside(rgb, width, crop) {

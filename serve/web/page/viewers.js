@@ -27,6 +27,13 @@ export function refusedPicture(scan, addressOf) {
   return `<figure class="refused-picture"><img src="${addressOf(scan)}" alt="The picture"></figure>`;
 }
 
+/** HTML of what a visitor frames the scan with; `frame` is the one that was drawn, or null. */
+export function byHand(words, { pixels: [width, height] }, frame) {
+  return words.framing[Number(Boolean(frame))]
+    .replace("{width}", width)
+    .replace("{height}", height);
+}
+
 /** One of the templates, by the class whose map is shown first, with its scan and maps. */
 function filled(words, templates, result, addressOf) {
   const { name, slices, suspicious } = result;

@@ -1,5 +1,6 @@
 // Reads files and runs the model beside the page, so that the page stays alive meanwhile.
-// Posts {progress}, then {metadata, threads}; after that, for every {id, files, crop} that it is sent,
+// Posts {progress}, then {metadata, threads}; after that, for every {id, files, crop} that it is sent
+// (crop: true, false, or what is to be cut out, {x, y, width, height}),
 // {id, done, all, answer} for each series as it comes, and {id, finished}; or {id, error}.
 
 import * as ort from "./ort.wasm.bundle.min.mjs";
@@ -134,7 +135,7 @@ async function answerOf(series, id, crop) {
 async function unfolded(series, skipped, errors, crop) {
   const { kind, count } = series;
   const parts = slicesOf(series, skipped, errors);
-  if (count > 1 || !crop) return { kind, count, parts };
+  if (count > 1 || crop !== true) return { kind, count, parts };
   const { value: picture } = await parts.next();
   const panels = picture ? panelsOf(picture) : [];
   if (!panels.length) return { kind, count, parts: picture ? [picture] : [] };
@@ -171,7 +172,8 @@ async function drawn({ index, rgb, width, height, stretched }, several, crop) {
     );
   }
   const scan = await picture.convertToBlob({ type: "image/webp", quality: 0.9 });
-  return { index, warnings: view.inverted ? [INVERTED] : [], scan, size: [across, down], seen, view };
+  const warnings = view.inverted ? [INVERTED] : [];
+  return { index, warnings, scan, pixels: stretched, size: [across, down], seen, view };
 }
 
 function canvasOf(rgb, width, height) {

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from axe_playwright_python import sync_playwright as axe
 
+from serve.app.framing import OPEN
 from tests.serve.app.test_page import FILES_BOX, PHONE, SCAN_BOX, send
 from tests.serve.app.test_viewer import stack as stack  # a fixture
 
@@ -27,6 +28,8 @@ def test_every_state(open_page, scans, stack, no_mri, bad_files, scheme, size):
     said["an answer"] = found(page, size)
     page.get_by_role("radio", name="One over the other").check()
     said["one over the other"] = found(page, size)
+    page.get_by_text(OPEN).click()
+    said["a frame by hand"] = found(page, size)
     page.set_input_files(SCAN_BOX, stack)
     page.locator("#viewer .slices").wait_for()
     said["a stack"] = found(page, size)

@@ -11,14 +11,19 @@ import shutil
 
 import pytest
 
-from serve.app.words import CLASSES
+from serve.app.framing import OPEN
+from serve.app.words import CLASSES, FRAMED, NO_MRI
 from serve.artifacts import INT8_NAME, ONNX_NAME
 from serve.command import UserError
+from serve.crop import Crop
 from serve.names import INTENDED_USE
 from serve.unfamiliar import UNFAMILIAR
 from serve.web.build import choose_model
 from tests.conftest import label_of, run
+from tests.serve.app.page_speed import layout_shift
 from tests.serve.app.test_accessibility import found
+from tests.serve.app.test_framing import AWAY, CLASSIFY, draw
+from tests.serve.app.test_framing import collage as collage
 from tests.serve.models import with_metadata
 from tests.serve.web.visits import (
     BOX,
@@ -75,6 +80,36 @@ def saved_report(visited, place: str) -> str:
     with visited.page.expect_download() as download:
         visited.page.locator(f"{place} .report").click()
     return download.value.path().read_text("utf-8")
+
+
+def test_what_is_framed_by_hand_is_answered(visited, classifier, collage):
+    page = visited.page
+    assert visited.file(collage)["label"] is None
+    page.get_by_text(OPEN).click()
+    draw(page, 0.6, 0.1, 0.94, 0.6)
+    answer = visited.answer(page.get_by_role("button", name=CLASSIFY).click)
+    page.get_by_text(FRAMED).wait_for()
+    crop = answer["crop"]
+    assert [crop[side] for side in ("x", "y", "width", "height")] == pytest.approx(
+        [540, 60, 306, 300], abs=10
+    )
+    sides = {side: crop[side] for side in ("x", "y", "width", "height")}
+    expected = classifier.predict(collage, crop=Crop(**sides))
+    assert answer["label"] == expected.label
+    assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=0.02)
+    page.get_by_text(OPEN).click()
+    assert found(page) == []
+    visited.answer(page.get_by_role("button", name=AWAY).click)
+    page.get_by_role("heading", name=NO_MRI).wait_for()
+
+
+def test_nothing_jumps(browser, address, scans):
+    """Neither while the model loads nor when an answer comes."""
+    first = visit(browser, address)
+    first.example(scans[4].name)
+    first.page.locator("#viewer").wait_for()
+    assert layout_shift(first.page) < 0.1
+    first.page.context.close()
 
 
 def test_scans_are_compared_under_one_switch(visited, scans):

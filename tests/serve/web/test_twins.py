@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from serve.app import html, volume
 from serve.classifier import Prediction
+from serve.crop import Crop, within
 from serve.formats.grey import looks_inverted, to_8_bit
 from serve.formats.slices import Slice
 from serve.formats.space import finest, space_of
@@ -254,3 +255,15 @@ def test_how_a_volume_is_cut():
         assert spacing == pytest.approx(list(space.spacing))
         expected = [space.cut(voxels, index) for index in range(space.slices)]
         assert cuts == [[*one.shape, one.ravel().tolist()] for one in expected]
+
+
+def test_a_frame_that_is_drawn_becomes_the_same_crop():
+    frames = [(10, 20, 300, 200), (-5, -5, 400, 900), (0, 0, 50, 201), (0, 0, 201, 50)]
+    frames += [(300, 0, 10, 10), (0, -9, 10, 9), (4, 4, 0, 10)]
+    names = ("x", "y", "width", "height")
+    given = [dict(zip(names, one, strict=True)) for one in frames]
+    found = node("crop.js", "data.map((one) => m.within(one, 300, 240))", given)
+    own = [within(Crop(*one), 300, 240) for one in frames]
+    expected = [one and asdict(one) | {"padding": list(one.padding)} for one in own]
+    assert found == expected
+    assert sum(one is None for one in found) == 3
