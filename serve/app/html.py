@@ -137,8 +137,14 @@ def refused_picture(analysis: Analysis) -> str:
     """The picture that was refused, without any map."""
     scan, _ = framed_scan(analysis.scan, analysis.crop, SCAN_SIZE)
     return (
-        f'<figure class="refused-picture"><img src="{data_url(scan)}" alt="The picture"></figure>'
+        f'<figure class="refused-picture"><img src="{data_url(scan)}" {html_size(scan.size)} '
+        'alt="The picture"></figure>'
     )
+
+
+def html_size(size: tuple[int | str, int | str]) -> str:
+    """A picture's width and height, so that nothing jumps when it comes."""
+    return f'width="{size[0]}" height="{size[1]}"'
 
 
 def figure(words: str, file: Path) -> str:

@@ -19,6 +19,7 @@ from .html import (
     data_url,
     framed_scan,
     heat_url,
+    html_size,
 )
 
 OPACITY = 0.6  # of the map, until the visitor says otherwise
@@ -33,6 +34,7 @@ class Shown:
 
     name: str
     picture: str  # an address
+    size: tuple[int | str, int | str]  # its width and height in pixels: its place is kept for it
     heats: Mapping[str, str]  # the map of every class, an address each; {}: it was refused
     first: str  # the class whose map is shown at first; "" none
     engine: str  # what drew the maps
@@ -46,6 +48,7 @@ def shown(analysis: Analysis) -> Shown:
     return Shown(
         analysis.prediction.path,
         data_url(scan),
+        scan.size,
         {label: heat_url(one, scan.size, seen, HEAT_SIZE) for label, one in analysis.maps.items()},
         shown_first(analysis.prediction.label),
         text.ENGINES[analysis.engine],
@@ -88,8 +91,9 @@ def pictures(one: Shown, chosen: str) -> str:
         for label, layer in one.heats.items()
     )
     name = escape(one.name, quote=True)
-    plain = f'<img class="scan" src="{one.picture}" alt="The scan {name}">'
-    under = f'<img class="scan" src="{one.picture}" alt="">{layers}'
+    scan = f'<img class="scan" src="{one.picture}" {html_size(one.size)}'
+    plain = f'{scan} alt="The scan {name}">'
+    under = f'{scan} alt="">{layers}'
     return (
         f'<div class="one">{one.above}<div class="pictures">'
         f'<figure class="plain">{_view(plain, "The scan")}'

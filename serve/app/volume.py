@@ -109,9 +109,11 @@ def shown(one: Answered, series: SeriesPrediction) -> Shown:
     labels = list(series.slices[0].probabilities or text.CLASSES)
     slices: list[dict[str, Any]] = []
     small: dict[int, str] = {}
+    sizes: list[tuple[int, int]] = []
     for part, prediction, cams in slices_of(one):
         image = Image.fromarray(part.pixels)
         scan, seen = framed_scan(image, in_slice(prediction.crop, part), SLICE_SIZE)
+        sizes.append(scan.size)
         known = labels if prediction.label is not None else ()
         slices.append(
             {
@@ -142,6 +144,7 @@ def shown(one: Answered, series: SeriesPrediction) -> Shown:
     return Shown(
         series.name,
         start["scan"],
+        sizes[first],
         heats,
         shown_first(_commonest(series)),
         text.ENGINES["onnx"],

@@ -89,4 +89,5 @@ def _shown(first: str) -> viewer.Shown:
     """The app's scan and maps; what is in braces is filled in by viewers.js."""
     heats = {label: f"{{{label}}}" for label in LABELS}
     engine = text.ENGINES["onnx"]
-    return viewer.Shown("{name}", "{scan}", heats, first, engine, "{caption}", "{above}")
+    size = "{width}", "{height}"
+    return viewer.Shown("{name}", "{scan}", size, heats, first, engine, "{caption}", "{above}")

@@ -189,7 +189,7 @@ function showWhole(result) {
       ? refusal(words, scan, model.oodThreshold)
       : answer(words, model.record, scan);
     const pictures = refused
-      ? refusedPicture(scan.scan, addressOf)
+      ? refusedPicture(scan, addressOf)
       : viewer(words, { ...result, slices: [scan] }, addressOf);
     const only = results.length === 1;
     at("pictures").innerHTML = pictures + (only ? byHand(words, scan, asked.frame) : "");

@@ -15,7 +15,7 @@ export function together(words, results, addressOf) {
     const name = `<p class="file">${escaped(one.name)}</p>`;
     const refused = one.slices.length === 1 && one.slices[0].label === null;
     const scan = refused
-      ? refusedPicture(one.slices[0].scan, addressOf)
+      ? refusedPicture(one.slices[0], addressOf)
       : filled(words, words.scans, one, addressOf);
     return `<li class="compared">${name}${said(words, one)}${scan}</li>`;
   });
@@ -23,8 +23,9 @@ export function together(words, results, addressOf) {
 }
 
 /** The picture that was refused, without any map. */
-export function refusedPicture(scan, addressOf) {
-  return `<figure class="refused-picture"><img src="${addressOf(scan)}" alt="The picture"></figure>`;
+export function refusedPicture({ scan, size: [width, height] }, addressOf) {
+  const picture = `src="${addressOf(scan)}" width="${width}" height="${height}"`;
+  return `<figure class="refused-picture"><img ${picture} alt="The picture"></figure>`;
 }
 
 /** HTML of what a visitor frames the scan with; `frame` is the one that was drawn, or null. */
@@ -48,7 +49,9 @@ function filled(words, templates, result, addressOf) {
     ),
   }));
   const at = several ? positionOf(slices, suspicious) : 0;
+  const [width, height] = slices[at].size;
   let html = templates[firstOf(words, result)];
+  html = html.replaceAll("{width}", width).replaceAll("{height}", height);
   html = html.replaceAll("{name}", () => escaped(name)).replaceAll("{scan}", pages[at].scan);
   for (const label of Object.keys(words.classes)) {
     html = html.replaceAll(`{${label}}`, pages[at].heats[label] ?? "");
