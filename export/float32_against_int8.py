@@ -34,6 +34,11 @@ class Answers:
     def classes(self) -> np.ndarray:
         return self.probabilities.argmax(axis=1)
 
+    def of(self, chosen: np.ndarray) -> Answers:
+        """For some of the scans, bool (N,)."""
+        every = (self.probabilities, self.maps, self.brain_mri, self.scores)
+        return Answers(*(values[chosen] for values in every))
+
 
 def answers_of(model: Path, images: Sequence[Path]) -> Answers:
     """Classify scans on the CPU; those that it takes for no brain MRI, too.

@@ -34,7 +34,7 @@ from export.slimming.network import WIDTHS, arithmetic, observed, resized
 from export.slimming.pruning import Pruned, prune
 from export.slimming.refusal import fit_to_scans
 from export.slimming.sides import Folders, Scan, Sides, read_sides
-from export.slimming.worth import hospital_figures, published_figures, refusal_figures
+from export.slimming.worth import ask, hospital_figures, published_figures, refusal_figures
 from export.to_onnx import build_graph
 from serve.artifacts import (
     EXAMPLES,
@@ -53,7 +53,7 @@ from serve.metrics import of_checkpoint, write_metrics
 from serve.names import INPUT_SIZE
 from serve.trained_on import files_of
 
-SCANS_TO_PRUNE_ON = 256
+SCANS_TO_PRUNE_ON = 512
 LEAST_SAME = 0.9  # share of the scans that must get the same class
 
 
@@ -72,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     detector = fit_to_scans(model, sides, args.seed)
     with replacing(args.output) as temporary:
         _write(args.checkpoint, model, detector, args.data, temporary)
-        figures = published_figures(reference, temporary, sides.tested, args.slices, args.masks)
+        asked = ask(reference, temporary, sides.tested)
+        figures = published_figures(asked, args.slices, args.masks)
         figures["multiplications"] = arithmetic(model)
         quantize.show(figures)
         if figures["same_class"] < LEAST_SAME:
@@ -80,8 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         restamp(temporary, track_record=figures["track_record"])
         figures["bytes"] = temporary.stat().st_size
         for name, own in (
-            ("hospitals", hospital_figures(reference, temporary, sides.tested)),
-            ("ood", refusal_figures(reference, temporary, sides.tested, args.others)),
+            ("hospitals", hospital_figures(asked)),
+            ("ood", refusal_figures(asked, reference, temporary, args.others)),
         ):
             if own:
                 figures[name] = own

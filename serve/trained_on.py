@@ -29,8 +29,12 @@ def name_of(part: str, label: int, file: str) -> str:
 
 def label_of(name: str) -> int:
     """The label that `name_of` was given."""
-    folder = name.split("/")[1]
-    return UNKNOWN_TUMOUR if folder == UNKNOWN else LABELS.index(folder)
+    return index_of(name.split("/")[1])
+
+
+def index_of(label: str) -> int:
+    """The label's place in LABELS, or UNKNOWN_TUMOUR."""
+    return UNKNOWN_TUMOUR if label == UNKNOWN else LABELS.index(label)
 
 
 class TrainedOn(NamedTuple):

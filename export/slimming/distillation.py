@@ -2,10 +2,14 @@
 
 Hinton et al., "Distilling the knowledge in a neural network", 2015; what is inside is compared as
 well: Romero et al., "FitNets: hints for thin deep nets", ICLR 2015.
+
+What the published network says of a view is kept on disk until the training is done: it takes
+longer than a step of the training, and every view is learned from once an epoch.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,14 +26,13 @@ from serve.formats.raster import load_pixels
 from serve.names import INPUT_SIZE
 
 BATCH = 32
-PICTURES = 8192  # an epoch
-EPOCHS = 24
+PICTURES = 10240  # views, 0.5 MB of disk each
+EPOCHS = 6
 WATCHED = 512  # scans of the validation side, after every epoch
 LEARNING_RATE = 1e-4  # of Adam, falling to zero along a cosine
-WARM_UP = 200  # steps
+WARM_UP = 100  # steps
 SOFTNESS = 2.0  # temperature of the answers
 WEIGHTS = {  # of the losses
-    "block2_pool": 0.5,
     "block3_pool": 0.5,
     "block4_pool": 1.0,
     "block5_conv3": 1.0,
@@ -45,35 +48,55 @@ class Lessons(keras.utils.PyDataset):
     Args:
         scans: to draw from.
         teacher: see `export.slimming.network.observed`.
-        pictures: how many are drawn; by default every scan is shown once, as it is.
-        draw: numbers from which everything is drawn.
+        folder: of the batches that were made before; is made.
+        views: how many are drawn; by default every scan is shown once, as it is.
+        seed: of what is drawn.
     """
 
     def __init__(
         self,
         scans: Sequence[Scan],
         teacher: keras.Model,
-        pictures: int | None = None,
-        draw: Sequence[int] = (0,),
+        folder: Path,
+        views: int | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__(workers=2, use_multiprocessing=False, max_queue_size=4)
-        rng = np.random.default_rng(draw)
-        size, every = pictures or len(scans), len(scans)
-        order = rng.choice(every, size, replace=size > every) if pictures else np.arange(every)
-        self._scans, self._teacher = [scans[i] for i in order], teacher
-        self._draw = draw if pictures else None
+        rng = np.random.default_rng(seed)
+        size, every = views or len(scans), len(scans)
+        drawn = rng.choice(every, size, replace=size > every) if views else np.arange(every)
+        self._scans, self._teacher, self._folder = [scans[i] for i in drawn], teacher, folder
+        self._seed = seed if views else None
+        self._order = np.arange(-(-size // BATCH))
+        folder.mkdir(parents=True, exist_ok=True)
 
     def __len__(self) -> int:
-        return -(-len(self._scans) // BATCH)
+        return len(self._order)
+
+    def shuffled(self, epoch: int) -> Lessons:
+        """The same batches in the order of an epoch."""
+        self._order = np.random.default_rng(epoch).permutation(len(self))
+        return self
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        own = self._scans[index * BATCH : (index + 1) * BATCH]
+        number = int(self._order[index])
+        path = self._folder / f"{number:04}.npz"
+        if not path.is_file():
+            pixels = self._pixels(number)
+            found = self._teacher.predict_on_batch(pixels.astype(np.float32))
+            with replacing(path) as temporary, temporary.open("wb") as file:
+                np.savez(file, pixels=pixels, **{k: v.astype(np.float16) for k, v in found.items()})
+        with np.load(path) as stored:
+            batch = {name: stored[name].astype(np.float32) for name in stored.files}
+        return batch.pop("pixels"), batch
+
+    def _pixels(self, number: int) -> np.ndarray:
+        own = self._scans[number * BATCH : (number + 1) * BATCH]
         pixels = [load_pixels(scan.path, INPUT_SIZE) for scan in own]
-        if self._draw is not None:
-            rng = np.random.default_rng([*self._draw, index])
+        if self._seed is not None:
+            rng = np.random.default_rng([self._seed, number])
             pixels = [view(p, pixels[rng.integers(len(own))], rng) for p in pixels]
-        batch = np.stack(pixels).astype(np.float32)
-        return batch, self._teacher.predict_on_batch(batch)
+        return np.stack(pixels)
 
 
 def distil(
@@ -90,7 +113,7 @@ def distil(
         student, teacher: see `export.slimming.network.observed`.
         scans: to learn from.
         watched: to see after every epoch how often both answer alike.
-        folder: of the checkpoints.
+        folder: of the checkpoints, and of the batches until all is done.
         seed: of what is drawn.
 
     Raises:
@@ -109,10 +132,12 @@ def distil(
         metrics={"logits": [same_class]},
     )
     done = _restore(student, folder)
-    seen = Lessons(watched[:: -(-len(watched) // WATCHED)], teacher)
+    batches = folder / "batches"
+    lessons = Lessons(scans, teacher, batches / "training", PICTURES, seed)
+    seen = Lessons(watched[:: -(-len(watched) // WATCHED)], teacher, batches / "validation")
     for epoch in range(done + 1, EPOCHS + 1):
         student.fit(
-            Lessons(scans, teacher, PICTURES, (seed, epoch)),
+            lessons.shuffled(epoch),
             validation_data=seen,
             initial_epoch=epoch - 1,
             epochs=epoch,
@@ -122,6 +147,7 @@ def distil(
         with replacing(_checkpoint(folder, epoch)) as temporary:
             student.save_weights(temporary)
         _checkpoint(folder, epoch - 1).unlink(missing_ok=True)
+    shutil.rmtree(batches)
 
 
 def same_class(answers: keras.KerasTensor, own: keras.KerasTensor) -> keras.KerasTensor:

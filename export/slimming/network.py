@@ -31,7 +31,6 @@ WIDTHS = {
 # Where the slim network is compared with the published one, and the convolution whose channels
 # are there.
 COMPARED = {
-    "block2_pool": "block2_conv2",
     "block3_pool": "block3_conv3",
     "block4_pool": "block4_conv3",
     LAST_CONVOLUTION: LAST_CONVOLUTION,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 MATRIX = 2048  # rows and columns of the products that stand for the arithmetic limit
 FLOAT32_NAME, INT8_NAME = "brain_tumor_vgg16.onnx", "brain_tumor_vgg16.int8.onnx"
+SMALL_NAME = "brain_tumor_vgg16.small.onnx"
 Run = Callable[[np.ndarray], object]  # uint8 (N, 224, 224, 3) -> anything
 
 
@@ -76,6 +77,16 @@ def onnx_int8_maps(threads: int) -> Run:
     return lambda pixels: explain(pixels, [""] * len(pixels))
 
 
+def onnx_small(threads: int) -> Run:
+    classify = _classifier(SMALL_NAME, threads).predict_pixels
+    return lambda pixels: classify(pixels, [""] * len(pixels))
+
+
+def onnx_small_maps(threads: int) -> Run:
+    explain = _classifier(SMALL_NAME, threads).explain_pixels
+    return lambda pixels: explain(pixels, [""] * len(pixels))
+
+
 def detect_tumor(threads: int) -> Run:
     """The package's own call on one decoded picture; it takes as many threads as it likes."""
     from detect_tumor import TumorDetector
@@ -93,6 +104,10 @@ def openvino_float32(threads: int) -> Run:
 
 def openvino_int8(threads: int) -> Run:
     return _openvino(INT8_NAME, threads)
+
+
+def openvino_small(threads: int) -> Run:
+    return _openvino(SMALL_NAME, threads)
 
 
 def torch_eager(threads: int) -> Run:
@@ -162,15 +177,18 @@ ENGINES: dict[str, Callable[[int], Run]] = {
     for function in (
         *(keras_predict, keras_call, keras_maps),
         *(onnx_float32, onnx_float32_maps, onnx_int8, onnx_int8_maps),
-        *(openvino_float32, openvino_int8, torch_eager, torch_compiled, litert_int8),
+        *(onnx_small, onnx_small_maps),
+        *(openvino_float32, openvino_int8, openvino_small),
+        *(torch_eager, torch_compiled, litert_int8),
         detect_tumor,
         *(product_numpy_float32, product_onnx_float32, product_torch_float32),
         *(product_onnx_int8, product_torch_int8),
     )
 }
+SMALL = [name for name in ENGINES if "small" in name]  # of the small file
 PRODUCTS = [name for name in ENGINES if name.startswith("product_")]
 NEEDED = {  # packages of the peers', which requirements-bench.txt has
-    **dict.fromkeys(("openvino_float32", "openvino_int8"), "openvino"),
+    **dict.fromkeys(("openvino_float32", "openvino_int8", "openvino_small"), "openvino"),
     **dict.fromkeys(("torch_eager", "torch_compiled"), "torch"),
     **dict.fromkeys(("product_torch_float32", "product_torch_int8"), "torch"),
     "litert_int8": "ai_edge_litert",

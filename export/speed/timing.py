@@ -132,12 +132,13 @@ def _interleaved(chosen: Sequence[Engine], batch: int, rounds: int) -> list[Timi
     ]
 
 
-def table(timings: Sequence[Timing], operations: int) -> list[dict[str, Any]]:
+def table(timings: Sequence[Timing], operations: int, of_small: int) -> list[dict[str, Any]]:
     """The timings as rows, each beside Keras `predict` and beside the arithmetic limit.
 
     Args:
         timings: what `measure` gives.
         operations: multiplications and additions of one image, see `operations_of`.
+        of_small: the same of the small file.
     """
     keras = {(t.batch, t.threads): t.milliseconds for t in timings if t.engine == BASELINE}
     most = limits(timings)
@@ -146,7 +147,7 @@ def table(timings: Sequence[Timing], operations: int) -> list[dict[str, Any]]:
         if timing.engine in engines.PRODUCTS:
             continue
         limit = most[_precision(timing.engine)][str(timing.threads)]["gigaops"]
-        least = operations / limit / 1e6
+        least = (of_small if timing.engine in engines.SMALL else operations) / limit / 1e6
         rows.append(
             asdict(timing)
             | {
@@ -175,7 +176,7 @@ def limits(timings: Sequence[Timing]) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _precision(engine: str) -> str:
-    return "int8" if "int8" in engine else "float32"
+    return "int8" if "int8" in engine or engine in engines.SMALL else "float32"
 
 
 def operations_of(model: Path) -> int:

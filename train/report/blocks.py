@@ -33,6 +33,7 @@ from train.report.speed import (
     int8,
     parity,
     serving,
+    small,
     speed,
     training,
 )
@@ -57,6 +58,7 @@ BLOCKS: dict[str, tuple[Block, tuple[str, ...]]] = {
     "training": (training, ("benchmark.training",)),
     "parity": (parity, ("export.float32",)),
     "int8": (int8, ("export.int8",)),
+    "small": (small, ("export.small",)),
     "speed": (speed, ("benchmark.speed",)),
     "folder": (folder, ("benchmark.folder",)),
     "archive": (archive, ("benchmark.archive",)),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from serve.names import ENGINES
+from train.report.hospitals import NAMES
 from train.report.writing import UNKNOWN, percent, table
 
 SLICES = 10_000_000  # of a large archive
@@ -80,6 +81,40 @@ def int8(metrics: dict[str, Any]) -> str:
     )
 
 
+def small(metrics: dict[str, Any]) -> str:
+    """What the small model is worth beside the float32 one."""
+    figures = metrics["export"]["small"]
+    both = [
+        (text, figures.get(f"{key}_float32"), figures.get(f"{key}_small"))
+        for key, text in (
+            ("accuracy", "accuracy"),
+            ("ece", "expected calibration error"),
+            ("pointing_game", "pointing game, right answers"),
+            ("refused", "scans taken for no brain MRI"),
+        )
+    ]
+    key = "sensitivity_at_specificity_90"
+    both += [
+        (f"{NAMES[name]}: tumours found at 90 % specificity", *values)
+        for name, own in figures.get("hospitals", {}).items()
+        if all(values := [own.get(f"{key}_{model}") for model in ("float32", "small")])
+    ]
+    ood = figures.get("ood", {})
+    both += [("other pictures refused", ood.get("refused_float32"), ood.get("refused_small"))]
+    rows = [(text, percent(one), percent(other)) for text, one, other in both if one is not None]
+    auroc = (
+        f"The AUROC of the refusal is {ood['auroc_float32']:.3f} and {ood['auroc_small']:.3f}. "
+        if ood
+        else ""
+    )
+    return (
+        table((f"{figures['images']:,} scans never seen", "float32", "small"), rows)
+        + f"\n{percent(figures['same_class'])} of them get the same class from both. {auroc}"
+        f"The file has {figures['bytes'] / 1e6:.1f} MB, and an image takes "
+        f"{figures['multiplications'] / 1e9:.1f} thousand million multiplications.\n"
+    )
+
+
 def speed(metrics: dict[str, Any]) -> str:
     """The engines side by side."""
     figures = metrics["benchmark"]["speed"]
@@ -116,11 +151,17 @@ def speed(metrics: dict[str, Any]) -> str:
         f"{figures['rounds']['32']} interleaved rounds on {threads} threads, {figures['cpu']}, "
         f"with {', '.join(figures['instructions'])}. The limit is what the fastest large matrix "
         f"product of the row's precision reaches: {most} thousand million operations a second; "
-        f"an image takes {figures['gigaops_an_image']:.1f} thousand million. Ratio, limit and "
+        f"an image takes {figures['gigaops_an_image']:.1f} thousand million"
+        f"{_of_small(figures)}. Ratio, limit and "
         "memory at batch 1. OpenVINO computes the float32 file in bfloat16 where the processor "
         f"has it, so it may pass the float32 limit. {versions}.\n"
         "\n![Milliseconds an image](models/report/benchmark.png)\n"
     )
+
+
+def _of_small(figures: Mapping[str, Any]) -> str:
+    small = figures["gigaops_an_image_small"]
+    return f", of the small file {small:.1f}" if small else ""
 
 
 def folder(metrics: dict[str, Any]) -> str:

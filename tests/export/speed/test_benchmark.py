@@ -55,14 +55,15 @@ def test_table_by_hand():
     timings = [
         timed("keras_predict", 40),
         timed("onnx_int8", 10),
+        timed("onnx_small", 10),
         timed("product_numpy_float32", 5),
         timed("product_onnx_float32", 4),
         timed("product_onnx_int8", 1),
     ]
-    rows = timing.table(timings, operations)
-    assert [row["engine"] for row in rows] == ["keras_predict", "onnx_int8"]
-    assert [row["times_keras_predict"] for row in rows] == [1, 4]
-    assert [row["share_of_limit"] for row in rows] == pytest.approx([0.1, 0.1])
+    rows = timing.table(timings, operations, operations // 5)
+    assert [row["engine"] for row in rows] == ["keras_predict", "onnx_int8", "onnx_small"]
+    assert [row["times_keras_predict"] for row in rows] == [1, 4, 4]
+    assert [row["share_of_limit"] for row in rows] == pytest.approx([0.1, 0.1, 0.02])
     limits = timing.limits(timings)
     assert limits["float32"]["2"] == {"gigaops": operations / 4e6, "by": "onnx"}
     assert limits["int8"]["2"]["by"] == "onnx"
@@ -79,6 +80,7 @@ def test_chart_names_every_engine(tmp_path):
         [timed(name, 10, batch) for batch in (1, 8) for name in ("keras_predict", "onnx_int8")]
         + [timed("product_numpy_float32", 5), timed("product_onnx_int8", 5)],
         10**9,
+        10**8,
     )
     plot_speed({"rows": rows, "cpu": "a processor"}, tmp_path / "speed.png")
     assert (tmp_path / "speed.png").stat().st_size > 10_000

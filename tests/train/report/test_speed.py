@@ -27,6 +27,7 @@ SPEED = {
     "instructions": ["avx2", "amx_int8"],
     "versions": {"onnxruntime": "1.31.1"},
     "gigaops_an_image": 30.69,
+    "gigaops_an_image_small": 5.68,
     "cpu": "some CPU, 2 cores",
 }
 COLD_START = {
@@ -58,7 +59,32 @@ def test_engines_on_all_threads_by_batch():
     assert "with avx2, amx_int8" in text
     assert "160 in float32 (torch) and 1,700 in int8 (onnx)" in text
     assert "onnxruntime 1.31.1" in text
+    assert "an image takes 30.7 thousand million, of the small file 5.7." in text
     assert text.endswith("![Milliseconds an image](models/report/benchmark.png)\n")
+
+
+def test_the_small_model_beside_the_float32_one():
+    keys = ("accuracy", "ece", "refused")
+    figures = {f"{key}_{one}": 0.25 for key in keys for one in ("float32", "small")}
+    figures |= {"images": 1328, "same_class": 0.9512, "bytes": 5_400_000}
+    figures |= {"multiplications": 2.84e9, "pointing_game_float32": None}
+    text = render("small", {"export": {"small": figures}})
+    assert "| accuracy | 25.0 % | 25.0 % |" in text
+    assert "pointing game" not in text
+    assert "95.1 % of them get the same class from both." in text
+    assert "The file has 5.4 MB, and an image takes 2.8 thousand million" in text
+    sensitivity = "sensitivity_at_specificity_90"
+    figures["hospitals"] = {
+        "br35h": {"images": 3, "same_class": 1.0},
+        "feltrin44": {f"{sensitivity}_float32": 0.9, f"{sensitivity}_small": 0.85},
+    }
+    figures["ood"] = {"auroc_float32": 0.9912, "auroc_small": 0.9876}
+    figures["ood"] |= {"refused_float32": 0.976, "refused_small": 0.95}
+    text = render("small", {"export": {"small": figures}})
+    assert "(feltrin44): tumours found at 90 % specificity | 90.0 % | 85.0 % |" in text
+    assert "br35h" not in text
+    assert "| other pictures refused | 97.6 % | 95.0 % |" in text
+    assert "The AUROC of the refusal is 0.991 and 0.988." in text
 
 
 def test_cold_start():
