@@ -141,8 +141,9 @@ def _pruned(teacher: keras.Model, scans: Sequence[Scan], path: Path, seed: int) 
 def _key(checkpoint: Path, sides: Sides, seed: int) -> str:
     """Of all that the training follows from."""
     names = [[str(scan.path.name) for scan in part] for part in (sides.training, sides.validation)]
-    recipe = [WIDTHS, distillation.EPOCHS, distillation.PICTURES, distillation.LEARNING_RATE]
-    key = json.dumps([sha256(checkpoint), names, recipe, distillation.WEIGHTS, seed])
+    numbers = ("BATCH", "PICTURES", "EPOCHS", "LEARNING_RATE", "WARM_UP", "WEIGHTS")
+    recipe = [SCANS_TO_PRUNE_ON, WIDTHS, *(getattr(distillation, name) for name in numbers)]
+    key = json.dumps([sha256(checkpoint), names, recipe, seed])
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
