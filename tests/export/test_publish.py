@@ -32,6 +32,7 @@ from serve.artifacts import (
     MODELS,
     ONNX_NAME,
     OOD_NAME,
+    SMALL_NAME,
     TRAINED_ON_NAME,
     sha256,
 )
@@ -43,8 +44,9 @@ from tests.export.hub import SITECUSTOMIZE, Hub, Repository, serve_hub
 TOKEN = "hf_aTokenThatOnlyTheStandInKnows"
 SPACE, MODEL = "ada/brain-tumour", "ada/brain-tumour-vgg16"
 ARTIFACTS = {
-    *(KERAS_NAME, ONNX_NAME, OOD_NAME, METRICS_NAME, TRAINED_ON_NAME, "README.md"),
-    *(beside(MODELS / name).name for name in (ONNX_NAME, INT8_NAME)),
+    *(KERAS_NAME, ONNX_NAME, INT8_NAME, SMALL_NAME, OOD_NAME),
+    *(METRICS_NAME, TRAINED_ON_NAME, "README.md"),
+    *(beside(MODELS / name).name for name in (ONNX_NAME, INT8_NAME, SMALL_NAME)),
 }
 
 
@@ -160,8 +162,7 @@ def test_nothing_else_arrives(published):
     examples = {path for path in paths if path.startswith("serve/app/examples/")}
     assert examples == {f"serve/app/examples/{scan.name}" for scan in EXAMPLES.iterdir()}
     models = {path.split("/")[1] for path in paths if path.startswith("models/")}
-    assert models - {INT8_NAME} == ARTIFACTS | {"predictions", "report"}
-    assert (INT8_NAME in models) == (MODELS / INT8_NAME).exists()
+    assert models == ARTIFACTS | {"predictions", "report"}
     git = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "serve"]
     source = subprocess.run(git, capture_output=True, text=True, cwd=ROOT, check=True).stdout
     serve = {path for path in paths if path.startswith("serve/")}
