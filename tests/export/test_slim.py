@@ -24,6 +24,7 @@ from serve.command import UserError
 from serve.formats.raster import load_pixels
 from serve.gradcam import KerasGradCam
 from serve.metrics import read_metrics
+from serve.track_record import read_track_record
 from serve.trained_on import TrainedOn, write_trained_on
 
 TINY = dict.fromkeys(WIDTHS, 8)
@@ -256,6 +257,17 @@ def test_made_again_in_small(small_dataset, scans, models, monkeypatch, capsys, 
     (run / "epoch-02.weights.h5").write_bytes(b"no weights")
     with pytest.raises(UserError, match="the checkpoint is damaged"):
         slim.main(words)
+
+
+def test_the_committed_one_answers_explains_and_refuses(scans):
+    small, full = (BrainTumorClassifier(name, "cpu") for name in ("small", "int8"))
+    assert [one.label for one in small.predict(scans)] == [one.label for one in full.predict(scans)]
+    maps, others = small.explain(scans[0]).maps, full.explain(scans[0]).maps
+    label = small.predict(scans[0]).label
+    assert np.corrcoef(maps[label].ravel(), others[label].ravel())[0, 1] > 0.8
+    noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
+    assert not small.predict(noise).brain_mri
+    assert small.track_record == read_track_record(small.metadata["track_record"])
 
 
 def test_no_data_is_one_line(run_here, tmp_path):

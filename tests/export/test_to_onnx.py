@@ -16,7 +16,15 @@ from export import graph, to_onnx
 from export.checkpoint import load_checkpoint
 from export.keras_against_onnx import compare
 from export.metadata import describe
-from serve.artifacts import INT8_NAME, KERAS_NAME, MODELS, ONNX_NAME, OOD_NAME, sha256
+from serve.artifacts import (
+    INT8_NAME,
+    KERAS_NAME,
+    MODELS,
+    ONNX_NAME,
+    OOD_NAME,
+    SMALL_NAME,
+    sha256,
+)
 from serve.command import UserError
 from serve.detector import read_detector
 from serve.metrics import CHECKPOINT, read_metrics, write_metrics
@@ -44,7 +52,7 @@ def test_committed_models_agree_on_the_examples(checkpoint, committed, scans):
     assert parity.failures() == []
 
 
-@pytest.mark.parametrize("name", [ONNX_NAME, INT8_NAME])
+@pytest.mark.parametrize("name", [ONNX_NAME, INT8_NAME, SMALL_NAME])
 def test_committed_contract(name):
     model = onnx.load(MODELS / name)
     onnx.checker.check_model(model, full_check=True)
