@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import inspect
 import json
 import logging
 import sys
@@ -29,7 +30,7 @@ from export import quantize
 from export.checkpoint import load_checkpoint
 from export.keras_against_onnx import compare
 from export.metadata import describe, restamp, write_beside
-from export.slimming import distillation
+from export.slimming import distillation, views
 from export.slimming.network import WIDTHS, arithmetic, observed, resized
 from export.slimming.pruning import Pruned, prune
 from export.slimming.refusal import fit_to_scans
@@ -140,10 +141,14 @@ def _pruned(teacher: keras.Model, scans: Sequence[Scan], path: Path, seed: int) 
 
 def _key(checkpoint: Path, sides: Sides, seed: int) -> str:
     """Of all that the training follows from."""
-    names = [[str(scan.path.name) for scan in part] for part in (sides.training, sides.validation)]
-    numbers = ("BATCH", "PICTURES", "EPOCHS", "LEARNING_RATE", "WARM_UP", "WEIGHTS")
+    scans = [
+        [f"{scan.cell} {scan.path.name}" for scan in part]
+        for part in (sides.training, sides.validation)
+    ]
+    numbers = ("BATCH", "PICTURES", "EPOCHS", "WATCHED", "LEARNING_RATE", "WARM_UP", "SOFTNESS")
     recipe = [SCANS_TO_PRUNE_ON, WIDTHS, *(getattr(distillation, name) for name in numbers)]
-    key = json.dumps([sha256(checkpoint), names, recipe, seed])
+    drawn = inspect.getsource(views)
+    key = json.dumps([sha256(checkpoint), scans, recipe, distillation.WEIGHTS, drawn, seed])
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 

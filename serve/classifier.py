@@ -166,8 +166,8 @@ class BrainTumorClassifier:
 
         Raises:
             InvalidImageError: a picture cannot be decoded, or is a stack of several slices or a
-                sheet of them, which `predict_series` reads, or the crop lies outside it; it says
-                which and why.
+                sheet of them, which `predict_series` reads, or the crop lies outside it or is a
+                narrow strip; it says which and why.
         """
         if not isinstance(source, list | tuple):
             return self.predict([source], crop=crop)[0]
@@ -317,7 +317,7 @@ class BrainTumorClassifier:
 def _only(source: ImageSource, crop: bool | Crop) -> Slice:
     """The slice that a picture is. Raises InvalidImageError: it is none, or a sheet of them."""
     picture = load_slice(source)
-    if crop is True and (panels := len(find_panels(picture.pixels))):
+    if crop and not isinstance(crop, Crop) and (panels := len(find_panels(picture.pixels))):
         raise InvalidImageError(
             describe(source),
             f"it looks like a sheet of {panels} slices, not one (predict_series classifies them "

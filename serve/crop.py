@@ -31,6 +31,7 @@ BARS = 0.08  # share of a side; few training scans have plain bars of that size 
 LITTER = 0.04  # share of a frame; no plain scan has so much at its edges beside the head
 TEXT = 40  # pixels of the reduced copy, of text beside a scan at least
 UNTOUCHED = 0.05  # share of a side; cutting off less changes nothing
+LONGEST_CROP = 8  # times as long as it is wide: black makes it square, which takes memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,15 @@ def within(crop: Crop, width: int, height: int) -> Crop | None:
         width, height: of the picture.
 
     Returns:
-        None where it lies outside.
+        None where it lies outside, or is a strip over `LONGEST_CROP` times as long as wide.
     """
     left, right = max(0, crop.x), min(width, crop.x + crop.width)
     top, bottom = max(0, crop.y), min(height, crop.y + crop.height)
     if right <= left or bottom <= top:
         return None
     across, down = right - left, bottom - top
+    if max(across, down) > LONGEST_CROP * min(across, down):
+        return None
     padding = crop.padding
     if not any(padding) and not PROPORTIONS[0] <= across / down <= PROPORTIONS[1]:
         beside, above = max(0, down - across), max(0, across - down)

@@ -43,7 +43,7 @@ class Looker:
     @property
     def takes_apart(self) -> bool:
         """Whether a sheet of slices is seen as these."""
-        return self._crop is True
+        return bool(self._crop) and not isinstance(self._crop, Crop)
 
     def view(self, part: Slice) -> View:
         """What the network will see; it takes no model. Raises as `serve.view.view_of` does."""

@@ -16,10 +16,11 @@ from .crop import laid
 from .formats.errors import InvalidImageError
 from .formats.planes import SAMPLED, square_size
 from .formats.scans import Axis, ScanSource, read_scans
-from .formats.slices import Series, Slice
+from .formats.slices import Series
 from .formats.space import Space
 from .looking import TURNED, Looker
 from .unfamiliar import in_short
+from .view import View
 
 if TYPE_CHECKING:
     from .classifier import Prediction
@@ -93,7 +94,7 @@ def answer_series(
     maps = []
     sampled = {int(at * len(series)) for at in SAMPLED}
     middle = []
-    views = map(looker.view, _readable(series, errors))
+    views = _views(series, looker, errors)
     while part := list(islice(views, batch)):
         found, cams = looker.answers(part)
         predictions += found
@@ -194,12 +195,16 @@ def write_volume(path: Path, volume: np.ndarray, space: Space) -> None:
         temporary.write_bytes(gzip.compress(image.to_bytes(), 6, mtime=0))
 
 
-def _readable(series: Series, errors: list[InvalidImageError]) -> Iterator[Slice]:
+def _views(series: Series, looker: Looker, errors: list[InvalidImageError]) -> Iterator[View]:
     for one in series:
-        if isinstance(one, Slice):
-            yield one
+        try:
+            if isinstance(one, InvalidImageError):
+                raise one
+            view = looker.view(one)
+        except InvalidImageError as error:
+            errors.append(error)
         else:
-            errors.append(one)
+            yield view
 
 
 def _tumour(one: Prediction) -> float | None:

@@ -39,7 +39,7 @@ def view_of(part: Slice, size: int, crop: bool | Crop = True) -> View:
             the picture.
 
     Raises:
-        InvalidImageError: that lies outside the picture.
+        InvalidImageError: that lies outside the picture, or is a narrow strip.
     """
     inverted, found = _given(crop, part) if isinstance(crop, Crop) else _scan_in(part.pixels, crop)
     seen = part.pixels if found is None else apply(part.pixels, found)
@@ -66,7 +66,7 @@ def _scan_in(pixels: np.ndarray, crop: bool) -> tuple[bool, Crop | None]:
     return inverted, negative if inverted else found
 
 
-def _given(crop: Crop, part: Slice) -> tuple[bool, Crop]:
+def _given(crop: Crop, part: Slice) -> tuple[bool, Crop | None]:
     """As `_scan_in`, of what somebody has framed."""
     height, width = part.pixels.shape[:2]
     own = in_slice(crop, part) if min(crop.width, crop.height) > 0 else None
@@ -74,9 +74,10 @@ def _given(crop: Crop, part: Slice) -> tuple[bool, Crop]:
     if found is None:
         across, down = part.scale
         size = f"{round(width * across)}x{round(height * down)}"
-        reason = f"the crop lies outside the picture of {size} pixels"
+        reason = f"the crop is a strip, or lies outside the picture of {size} pixels"
         raise InvalidImageError(part.name, reason)
-    return looks_inverted(_inside(part.pixels, found)), found
+    inverted = looks_inverted(_inside(part.pixels, found))
+    return inverted, None if found == Crop(0, 0, width, height) else found
 
 
 def _inside(pixels: np.ndarray, crop: Crop) -> np.ndarray:

@@ -26,7 +26,8 @@ from serve.formats.raster import load_pixels
 from serve.names import INPUT_SIZE
 
 BATCH = 32
-PICTURES = 10240  # views, 0.5 MB of disk each
+PICTURES = 10240  # views
+BYTES_A_VIEW = 550_000  # of disk, until the training is done
 EPOCHS = 6
 WATCHED = 512  # scans of the validation side, after every epoch
 LEARNING_RATE = 1e-4  # of Adam, falling to zero along a cosine
@@ -117,7 +118,7 @@ def distil(
         seed: of what is drawn.
 
     Raises:
-        UserError: a checkpoint cannot be read.
+        UserError: a checkpoint cannot be read, or the disk is too full.
     """
     steps = EPOCHS * -(-PICTURES // BATCH)
     student.compile(
@@ -132,6 +133,8 @@ def distil(
         metrics={"logits": [same_class]},
     )
     done = _restore(student, folder)
+    if done < EPOCHS:
+        _require_space(folder)
     batches = folder / "batches"
     lessons = Lessons(scans, teacher, batches / "training", PICTURES, seed)
     seen = Lessons(watched[:: -(-len(watched) // WATCHED)], teacher, batches / "validation")
@@ -148,6 +151,15 @@ def distil(
             student.save_weights(temporary)
         _checkpoint(folder, epoch - 1).unlink(missing_ok=True)
     shutil.rmtree(batches)
+
+
+def _require_space(folder: Path) -> None:
+    made = sum(path.stat().st_size for path in folder.rglob("*.npz"))
+    wanted, free = PICTURES * BYTES_A_VIEW - made, shutil.disk_usage(folder).free
+    if free < wanted:
+        raise UserError(
+            f"{folder}: {free / 1e9:.1f} GB are free, {wanted / 1e9:.1f} GB are needed meanwhile"
+        )
 
 
 def same_class(answers: keras.KerasTensor, own: keras.KerasTensor) -> keras.KerasTensor:

@@ -4,7 +4,7 @@
 const LEAST = 2; // percent of the picture, a side of the frame
 
 const EDGES = ["left", "top", "right", "bottom"];
-let drawing; // {canvas, x, y}: where the pointer went down
+let drawing; // {canvas, pointer, x, y}: where a pointer went down
 
 function edgesOf(framing) {
   return EDGES.map((edge) => Number(framing.querySelector(`[name=${edge}]`).value));
@@ -42,7 +42,11 @@ function drawTo(event) {
   setEdges(drawing.canvas.closest(".framing"), edges);
 }
 
+// The answer comes anew, and the framing with it: what follows in reading order is the answer.
 function choose(framing, detail) {
+  const answer = document.getElementById("answer");
+  answer.tabIndex = -1;
+  answer.focus({ preventScroll: true });
   framing.dispatchEvent(new CustomEvent("frame", { bubbles: true, detail }));
 }
 
@@ -59,6 +63,7 @@ document.addEventListener(
   ({ target }) => {
     if (!target.matches?.(".framing[open]")) return;
     target.querySelector("img").src = target.parentElement.querySelector("img").src;
+    setEdges(target, edgesOf(target));
   },
   true,
 );
@@ -76,19 +81,19 @@ document.addEventListener("click", ({ target }) => {
 
 document.addEventListener("pointerdown", (event) => {
   const canvas = event.target.closest?.(".framing .canvas");
-  if (!canvas || event.button) return;
+  if (!canvas || event.button || drawing) return;
   event.preventDefault();
   canvas.setPointerCapture(event.pointerId);
   const [x, y] = placeIn(canvas, event);
-  drawing = { canvas, x, y };
+  drawing = { canvas, pointer: event.pointerId, x, y };
 });
 
 document.addEventListener("pointermove", (event) => {
-  if (drawing) drawTo(event);
+  if (drawing?.pointer === event.pointerId) drawTo(event);
 });
 
 for (const kind of ["pointerup", "pointercancel"]) {
-  document.addEventListener(kind, () => {
-    drawing = undefined;
+  document.addEventListener(kind, ({ pointerId }) => {
+    if (drawing?.pointer === pointerId) drawing = undefined;
   });
 }

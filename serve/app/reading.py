@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from ..answering import Answered, classify
 from ..classifier import BATCH, BrainTumorClassifier
-from ..crop import Crop
 from ..formats.scans import File, InvalidImageError, Series, Slice, read_scans
 from ..html_report import Report
 from ..looking import Looker
@@ -35,7 +34,7 @@ def found_in(uploads: Sequence[Upload]) -> list[Found]:
     return [*gone, *map(_bounded, map(_named, read_scans(here)))]
 
 
-def opened(series: Series, crop: bool | Crop) -> Slice | Series:
+def opened(series: Series, takes_apart: bool) -> Slice | Series:
     """A picture; or a stack, a volume, or the panels of a sheet that is to be taken apart.
 
     Raises:
@@ -44,7 +43,7 @@ def opened(series: Series, crop: bool | Crop) -> Slice | Series:
     if len(series) != 1:
         return series
     picture = series.only()
-    return (sheet_of(series, picture) if crop is True else None) or picture
+    return (sheet_of(series, picture) if takes_apart else None) or picture
 
 
 def answer_all(

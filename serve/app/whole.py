@@ -47,7 +47,7 @@ def whole(
     try:
         if isinstance(one, InvalidImageError):
             raise one
-        picture = opened(one, crop)
+        picture = opened(one, analyser.looker(crop).takes_apart)
         if isinstance(picture, Series):
             (answered,) = answer_all(analyser.looker(crop), [picture], progress)
             return _of_series(answered, metrics, key)
@@ -67,7 +67,18 @@ def _by_hand(picture: Slice, crop: bool | Crop) -> str:
     """What the visitor frames the scan with."""
     height, width = picture.pixels.shape[:2]
     across, down = picture.scale
-    return framing(round(width * across), round(height * down), isinstance(crop, Crop))
+    size = round(width * across), round(height * down)
+    return framing(*size, _edges(crop, *size) if isinstance(crop, Crop) else None)
+
+
+def _edges(crop: Crop, width: int, height: int) -> dict[str, int]:
+    """Percent of the picture, as `framing.EDGES`."""
+    return {
+        "left": round(100 * crop.x / width),
+        "top": round(100 * crop.y / height),
+        "right": round(100 * (crop.x + crop.width) / width),
+        "bottom": round(100 * (crop.y + crop.height) / height),
+    }
 
 
 def _of_series(one: Answered, metrics: dict[str, Any], key: str) -> Parts:

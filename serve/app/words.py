@@ -48,8 +48,8 @@ NO_MRI_REASON = (
 )
 NO_MRI_CAUSES = {
     "A screenshot, or a photograph of a screen or film": "cut out the slice itself, without "
-    "frame and lettering.",
-    "A sheet of several slices": "cut out a single one.",
+    "frame and lettering, or frame it by hand.",
+    "A sheet of several slices": "cut out a single one, or frame it by hand.",
     "Another sequence, another part of the body, CT or X-ray": "it knows best the T1-weighted "
     "slice with contrast medium.",
     "Inverted, dark tissue on a bright ground": "swap black and white.",

@@ -9,7 +9,7 @@ from ..app import cards, compare, html, viewer, volume
 from ..app import words as text
 from ..app.bounds import MOST_FILES
 from ..app.example_scans import classes_of, example_scans, learnt
-from ..app.framing import framing
+from ..app.framing import EDGES, framing
 from ..app.viewer import LIKELIEST
 from ..html_report import DISCLAIMER, STYLE
 from ..measures import in_100
@@ -69,7 +69,8 @@ def wording(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "hints": HINTS,
         "scan": text.SCAN,
         "framed": text.FRAMED,
-        "framing": [framing("{width}", "{height}", drawn) for drawn in (False, True)],
+        "framing": framing("{width}", "{height}"),
+        "framedByHand": framing("{width}", "{height}", {edge: f"{{{edge}}}" for edge in EDGES}),
         "most": MOST_FILES,
         "tooMany": f"These are too many: at most {MOST_FILES} at once. The command line takes any "
         "number: brain-tumor-vgg16 --csv answers.csv FOLDER",

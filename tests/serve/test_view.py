@@ -116,12 +116,26 @@ def test_what_is_framed_is_seen(classifier, page, film, scans, tmp_path):
     assert beyond.crop == Crop(0, 120, 520, 520)
     thin = classifier.predict(page, crop=Crop(120, 120, 200, 400)).crop
     assert thin == Crop(120, 120, 200, 400, padding=(100, 0, 100, 0))
-    for outside in (Crop(640, 0, 10, 10), Crop(0, -20, 30, 20), Crop(5, 5, 0, 9)):
+    for outside in (
+        Crop(640, 0, 10, 10),
+        Crop(0, -20, 30, 20),
+        Crop(5, 5, 0, 9),
+        Crop(0, 0, 9, 640),
+    ):
         with pytest.raises(InvalidImageError, match="lies outside the picture of 640x640 pixels"):
             classifier.predict(page, crop=outside)
+    assert classifier.predict(page, crop=Crop(0, 0, 640, 640)).crop is None  # it is all of it
     # a sheet is not taken apart then
     panel = classifier.predict_series(film, crop=Crop(0, 0, 300, 300))
     assert [part.crop for part in panel.slices] == [Crop(0, 0, 300, 300)]
+
+
+def test_a_slice_that_a_frame_does_not_reach_is_left_out(classifier, page, tmp_path):
+    page.save(tmp_path / "s.tif", save_all=True, append_images=[page.resize((200, 200))])
+    found = classifier.predict_series(tmp_path / "s.tif", crop=Crop(300, 300, 200, 200))
+    assert found.indices == [0]
+    (error,) = found.errors
+    assert "s.tif[1]: the crop is a strip, or lies outside the picture of 200x200 pixels" in error
 
 
 def test_a_frame_is_in_the_pixels_of_the_file(classifier, page):

@@ -30,6 +30,7 @@ const BARS = 0.08;
 const LITTER = 0.04;
 const TEXT = 40;
 const UNTOUCHED = 0.05;
+const LONGEST_CROP = 8;
 
 /**
  * Find the scan in a picture: {x, y, width, height, padding}, or null where there is nothing to
@@ -56,6 +57,7 @@ export function within(crop, width, height) {
   const [top, bottom] = [Math.max(0, crop.y), Math.min(height, crop.y + crop.height)];
   if (right <= left || bottom <= top) return null;
   const [across, down] = [right - left, bottom - top];
+  if (Math.max(across, down) > LONGEST_CROP * Math.min(across, down)) return null;
   let { padding = [0, 0, 0, 0] } = crop;
   const usual = PROPORTIONS[0] <= across / down && across / down <= PROPORTIONS[1];
   if (!usual && !padding.some(Boolean)) {

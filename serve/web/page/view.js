@@ -36,8 +36,10 @@ function scanIn({ rgb, width, height }, cropped) {
 
 function given({ rgb, width, height }, frame) {
   const crop = within(frame, width, height);
-  if (!crop) throw new Error(`the crop lies outside the picture of ${width}x${height} pixels`);
-  return { inverted: invertedInside(rgb, width, crop), crop };
+  const size = `${width}x${height}`;
+  if (!crop) throw new Error(`the crop is a strip, or lies outside the picture of ${size} pixels`);
+  const all = crop.width === width && crop.height === height && !crop.padding.some(Boolean);
+  return { inverted: invertedInside(rgb, width, crop), crop: all ? null : crop };
 }
 
 function invertedInside(rgb, width, crop) {

@@ -30,9 +30,15 @@ export function refusedPicture({ scan, size: [width, height] }, addressOf) {
 
 /** HTML of what a visitor frames the scan with; `frame` is the one that was drawn, or null. */
 export function byHand(words, { pixels: [width, height] }, frame) {
-  return words.framing[Number(Boolean(frame))]
-    .replace("{width}", width)
-    .replace("{height}", height);
+  const filled = { width, height };
+  if (frame) {
+    filled.left = Math.round((100 * frame.x) / width);
+    filled.top = Math.round((100 * frame.y) / height);
+    filled.right = Math.round((100 * (frame.x + frame.width)) / width);
+    filled.bottom = Math.round((100 * (frame.y + frame.height)) / height);
+  }
+  const html = frame ? words.framedByHand : words.framing;
+  return html.replace(/\{(\w+)\}/g, (_, name) => filled[name]);
 }
 
 /** One of the templates, by the class whose map is shown first, with its scan and maps. */

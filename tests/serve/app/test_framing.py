@@ -50,7 +50,12 @@ def test_what_is_framed_is_answered(open_page, collage, scans, size):
     page.get_by_role("button", name=CLASSIFY).click()
     page.get_by_text(FRAMED).wait_for()
     assert page.locator(".answer h2").inner_text() == CLASSES[label_of(scans[2])]
-    page.get_by_text(OPEN).click()
+    page.locator(".framing img[src]").wait_for()  # it is open, with the same frame
+    assert [float(slider.input_value()) for slider in sliders.all()] == edges
+    assert page.locator(".framing .frame").evaluate("frame => frame.style.inset") == (
+        f"{edges[1]:.0f}% {100 - edges[2]:.0f}% {100 - edges[3]:.0f}% {edges[0]:.0f}%"
+    )
+    assert page.evaluate("document.activeElement.id") == "answer"
     page.get_by_role("button", name=AWAY).click()
     page.get_by_role("heading", name=NO_MRI).wait_for()
     page.get_by_text(OPEN).click()
@@ -75,6 +80,17 @@ def test_the_edges_move_by_keyboard_and_never_cross(open_page, scans):
     assert frame == "0% 10% 0% 0%"
     page.get_by_role("button", name=CLASSIFY).press("Enter")
     page.get_by_text(FRAMED).wait_for()
+
+
+def test_a_phone_scrolls_past_a_tall_picture(open_page, tmp_path):
+    Image.new("L", (300, 900), 90).save(tmp_path / "tall.png")
+    page = open_page(viewport=PHONE)
+    page.set_input_files(SCAN_BOX, tmp_path / "tall.png")
+    page.get_by_text(OPEN).click()
+    canvas = page.locator(".framing .canvas")
+    canvas.locator("img[src]").wait_for()
+    page.wait_for_function("() => document.querySelector('.framing img').complete")
+    assert canvas.bounding_box()["height"] <= 0.61 * PHONE["height"]
 
 
 def test_the_report_and_the_next_scan(open_page, collage, scans):

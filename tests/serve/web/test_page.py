@@ -97,7 +97,8 @@ def test_what_is_framed_by_hand_is_answered(visited, classifier, collage):
     expected = classifier.predict(collage, crop=Crop(**sides))
     assert answer["label"] == expected.label
     assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=0.02)
-    page.get_by_text(OPEN).click()
+    left = page.get_by_role("slider", name="Left edge")
+    assert left.input_value() == "60"
     assert found(page) == []
     visited.answer(page.get_by_role("button", name=AWAY).click)
     page.get_by_role("heading", name=NO_MRI).wait_for()

@@ -259,11 +259,11 @@ def test_how_a_volume_is_cut():
 
 def test_a_frame_that_is_drawn_becomes_the_same_crop():
     frames = [(10, 20, 300, 200), (-5, -5, 400, 900), (0, 0, 50, 201), (0, 0, 201, 50)]
-    frames += [(300, 0, 10, 10), (0, -9, 10, 9), (4, 4, 0, 10)]
+    frames += [(300, 0, 10, 10), (0, -9, 10, 9), (4, 4, 0, 10), (0, 0, 300, 20)]
     names = ("x", "y", "width", "height")
     given = [dict(zip(names, one, strict=True)) for one in frames]
     found = node("crop.js", "data.map((one) => m.within(one, 300, 240))", given)
     own = [within(Crop(*one), 300, 240) for one in frames]
     expected = [one and asdict(one) | {"padding": list(one.padding)} for one in own]
     assert found == expected
-    assert sum(one is None for one in found) == 3
+    assert sum(one is None for one in found) == 4
