@@ -56,9 +56,9 @@ def measure_speed(python: Path | None) -> dict[str, Any]:
     small = MODELS / SMALL_NAME
     if not small.is_file():
         names = [name for name in names if name not in SMALL]
-    timings = timing.measure(names, pythons, sorted(EXAMPLES.iterdir()))
     operations = timing.operations_of(MODELS / ONNX_NAME)
     of_small = timing.operations_of(small) if small.is_file() else 0
+    timings = timing.measure(names, pythons, sorted(EXAMPLES.iterdir()))
     return {
         "rows": timing.table(timings, operations, of_small),
         "rounds": {str(batch): rounds for batch, rounds in timing.ROUNDS.items()},
@@ -184,20 +184,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="DIR/Testing, as for training")
     args = parser.parse_args(argv)
-    figures: dict[str, Any] = {}
-    figures["cold_start"] = measure_cold_start(args.peer)
-    figures["speed"] = measure_speed(args.peer)
+    _keep("cold_start", measure_cold_start(args.peer))
+    speed = measure_speed(args.peer)
+    _keep("speed", speed)
+    plot_speed(speed, MODELS / "report" / "benchmark.png")
     if args.data:
-        figures["folder"] = measure_folder(args.data)
+        _keep("folder", measure_folder(args.data))
     if args.data and _is_there("ray"):
-        figures["archive"] = measure_archive(args.data)
-    of = of_model(MODELS / ONNX_NAME)
-    print(json.dumps(figures, indent=2))
-    for name, value in figures.items():
-        write_metrics(MODELS, f"benchmark.{name}", value, of)
-    plot_speed(figures["speed"], MODELS / "report" / "benchmark.png")
+        _keep("archive", measure_archive(args.data))
     print(f"wrote benchmark of {MODELS / METRICS_NAME}")
     return 0
+
+
+def _keep(name: str, figures: dict[str, Any]) -> None:
+    """At once: what is measured after it may fail."""
+    print(json.dumps({name: figures}, indent=2))
+    write_metrics(MODELS, f"benchmark.{name}", figures, of_model(MODELS / ONNX_NAME))
 
 
 def _is_there(package: str | None) -> bool:

@@ -186,6 +186,7 @@ def operations_of(model: Path) -> int:
         value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         for value in graph.value_info
     }
+    shapes |= {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     side, total = INPUT_SIZE, 0
     for node in graph.node:  # padded convolutions keep the side, pooling halves it
         if node.op_type == "Conv":

@@ -12,7 +12,7 @@ from export.speed.chart import plot_speed
 from export.speed.engines import ENGINES, MATRIX, NEEDED, PRODUCTS
 from export.speed.timing import Timing
 from serve import names
-from serve.artifacts import MODELS, ONNX_NAME
+from serve.artifacts import MODELS, ONNX_NAME, SMALL_NAME
 from serve.command import UserError
 
 PRODUCTS_HERE = [name for name in PRODUCTS if name not in NEEDED]
@@ -72,6 +72,7 @@ def test_table_by_hand():
 def test_operations_are_vgg16s():
     """15.3 thousand million multiply-adds in its convolutions (Simonyan and Zisserman, 2015)."""
     assert timing.operations_of(MODELS / ONNX_NAME) == pytest.approx(2 * 15.35e9, rel=0.002)
+    assert timing.operations_of(MODELS / SMALL_NAME) == pytest.approx(2 * 2.84e9, rel=0.002)
 
 
 def test_chart_names_every_engine(tmp_path):
