@@ -44,8 +44,7 @@ from tests.export.hub import SITECUSTOMIZE, Hub, Repository, serve_hub
 TOKEN = "hf_aTokenThatOnlyTheStandInKnows"
 SPACE, MODEL = "ada/brain-tumour", "ada/brain-tumour-vgg16"
 ARTIFACTS = {
-    *(KERAS_NAME, ONNX_NAME, INT8_NAME, SMALL_NAME, OOD_NAME),
-    *(METRICS_NAME, TRAINED_ON_NAME, "README.md"),
+    *(KERAS_NAME, ONNX_NAME, INT8_NAME, SMALL_NAME, OOD_NAME, METRICS_NAME, TRAINED_ON_NAME),
     *(beside(MODELS / name).name for name in (ONNX_NAME, INT8_NAME, SMALL_NAME)),
 }
 
@@ -162,7 +161,7 @@ def test_nothing_else_arrives(published):
     examples = {path for path in paths if path.startswith("serve/app/examples/")}
     assert examples == {f"serve/app/examples/{scan.name}" for scan in EXAMPLES.iterdir()}
     models = {path.split("/")[1] for path in paths if path.startswith("models/")}
-    assert models == ARTIFACTS | {"predictions", "report"}
+    assert models == ARTIFACTS | {"README.md", "predictions", "report"}
     git = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "serve"]
     source = subprocess.run(git, capture_output=True, text=True, cwd=ROOT, check=True).stdout
     serve = {path for path in paths if path.startswith("serve/")}
