@@ -251,7 +251,7 @@ class BrainTumorClassifier:
             pixels: uint8 (H, H, 3), RGB, that got this score.
             score: its `ood_score`; a low one is believed at once.
         """
-        if not may_be_turned(score):
+        if not may_be_turned(pixels, score):
             return False
         scores = self._session.run(["ood_score"], np.stack(turned_views(pixels)))["ood_score"]
         return looks_turned(score, scores.tolist(), self.ood_threshold)

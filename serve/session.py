@@ -95,11 +95,10 @@ def _open(path: Path, provider: str, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
-    # Measured with the int8 model on 2 cores: without the arena 384 instead of 554 MB after a
-    # batch of 8, loaded in 0.10 instead of 0.17 s, no slower. The rest is best as it is: a thread
-    # a core (1: 1.8 times the time, 4: 1.5), all graph optimizations (extended: 1.1, basic: 2.4);
-    # spinning makes no difference.
-    options.enable_cpu_mem_arena = False
+    # The rest is best as it is, measured with the int8 model on 2 cores: a thread a core (1: 1.8
+    # times the time, 4: 1.5), all graph optimizations (extended: 1.1, basic: 2.4), the arena
+    # (without: 1.2 times the time of a batch of 8, for 480 instead of 560 MB), spinning (without,
+    # the small model takes 1.7 times the time).
     try:
         runtime = ort.InferenceSession(path, options, providers=[provider], enable_fallback=0)
     except Exception as error:  # ONNX Runtime's own types share no base but this

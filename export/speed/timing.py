@@ -1,6 +1,6 @@
 """How fast each engine is: one process each (export/speed/engines.py), interleaved round by round.
 
-Machines drift, so in every round each engine runs once, in turn; the others wait.
+Machines drift, so in every round each engine is timed once, in turn; the others wait.
 """
 
 from __future__ import annotations
@@ -115,6 +115,8 @@ def _interleaved(chosen: Sequence[Engine], batch: int, rounds: int) -> list[Timi
     with tqdm(total=(rounds + 1) * len(chosen), desc=f"batches of {batch}", unit="run") as bar:
         for _ in range(rounds + 1):
             for one in chosen:
+                if batch == 1:
+                    one.milliseconds(1)  # the first run after a wait takes up to 10 ms longer
                 runs[one].append(one.milliseconds(batch) / batch)
                 bar.update()
     return [

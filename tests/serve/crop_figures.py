@@ -21,7 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 from serve.classifier import BrainTumorClassifier, Prediction
 from serve.names import LABELS
 from serve.sheet import find_panels
-from serve.turned import looks_turned
+from serve.turned import looks_turned, may_be_turned
 from tests.conftest import BROWSER_FLAGS, DATASET, ROOT
 from tests.serve.crop_pictures import (
     SURROUNDS,
@@ -105,8 +105,9 @@ def turned(
     for turns in range(4):
         sides = zip(scores[(turns + 1) % 4], scores[(turns - 1) % 4], strict=True)
         judged = [
-            looks_turned(score, side, classifier.ood_threshold)
-            for score, side in zip(scores[turns], sides, strict=True)
+            may_be_turned(np.rot90(np.asarray(scan), turns), score)
+            and looks_turned(score, side, classifier.ood_threshold)
+            for scan, score, side in zip(scans, scores[turns], sides, strict=True)
         ]
         said[str(90 * turns)] = sum(judged) / len(judged)
     return said

@@ -186,7 +186,8 @@ def test_turned_scans_are_said(classifier, examples):
             views += turned_views(views[0])
             pictures = [Image.fromarray(view) for view in views]
             score, *sides = [one.ood_score for one in classifier.predict(pictures)]
-            said.append((turns, looks_turned(score, sides, classifier.ood_threshold)))
+            looks = looks_turned(score, sides, classifier.ood_threshold)
+            said.append((turns, may_be_turned(views[0], score) and looks))
     assert not any(one for turns, one in said if turns == 0)
     assert sum(one for turns, one in said if turns) >= 12  # of 16
 
@@ -194,7 +195,15 @@ def test_turned_scans_are_said(classifier, examples):
 def test_what_is_no_scan_either_way_is_not_turned():
     assert not looks_turned(20.0, [9.0, 12.0], threshold=4.8)
     assert looks_turned(4.0, [1.5, 3.0], threshold=4.8)
-    assert not may_be_turned(0.8)
+
+
+def test_turned_views_of_what_is_plainly_upright_or_a_usual_scan_are_not_asked_for(examples):
+    upright = [np.asarray(scan.convert("RGB")) for scan in examples]
+    lying = [view for pixels in upright for view in turned_views(pixels)]
+    assert sum(may_be_turned(pixels, 2.0) for pixels in upright) <= len(upright) // 2
+    assert all(may_be_turned(pixels, 2.0) for pixels in lying)
+    assert not any(may_be_turned(pixels, 0.8) for pixels in lying)
+    assert may_be_turned(np.zeros((20, 30, 3), np.uint8), 2.0)
 
 
 @pytest.mark.parametrize(("side", "most"), [(512, 0.005), (2000, 0.03)])

@@ -5,6 +5,7 @@ import { applyCrop, findHead, within } from "./crop.js";
 import { looksInverted } from "./grey.js";
 
 const [SUSPECT, MUCH] = [0.9, 0.9];
+const [SIDE, SHIFT, UPRIGHT] = [56, 3, 0.05];
 
 /**
  * {rgb, width, height, crop, inverted}; `crop` is the part that was cut out, null for all.
@@ -47,14 +48,53 @@ function invertedInside(rgb, width, crop) {
   return looksInverted(inside.rgb, inside.width, inside.height);
 }
 
-/** Whether a score is so unlike the training scans that the turned views are worth a look. */
-export function mayBeTurned(score) {
-  return score > SUSPECT;
+/** Whether a picture with this score is worth a look at its turned views. */
+export function mayBeTurned(picture, score) {
+  return score > SUSPECT && !standsUpright(picture);
 }
 
 /** Whether a picture is far more like a scan once it is turned, by the scores of its views. */
 export function looksTurned(score, turned, threshold) {
-  return mayBeTurned(score) && Math.min(...turned) <= Math.min(threshold, MUCH * score);
+  return Math.min(...turned) <= Math.min(threshold, MUCH * score);
+}
+
+function standsUpright(picture) {
+  const { levels, side } = shrunk(picture);
+  const across = symmetry(side, (y, x) => levels[y * side + x]);
+  return across - symmetry(side, (y, x) => levels[x * side + y]) > UPRIGHT;
+}
+
+/** The mean of each cell, less the mean of all. */
+function shrunk({ rgb, width, height }) {
+  const side = Math.min(SIDE, width, height);
+  const [sums, counts] = [new Float64Array(side * side), new Float64Array(side * side)];
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor((y * side) / height) * side;
+    for (let x = 0; x < width; x++) {
+      const [cell, from] = [row + Math.floor((x * side) / width), 3 * (y * width + x)];
+      sums[cell] += rgb[from] + rgb[from + 1] + rgb[from + 2];
+      counts[cell] += 1;
+    }
+  }
+  const levels = sums.map((sum, cell) => sum / counts[cell]);
+  const mean = levels.reduce((sum, level) => sum + level, 0) / levels.length;
+  return { levels: levels.map((level) => level - mean), side };
+}
+
+/** The highest correlation with the mirror image, over a few axes; `at` gives (y, x). */
+function symmetry(side, at) {
+  let [power, most] = [0, -Infinity];
+  for (let shift = -SHIFT; shift <= SHIFT; shift++) {
+    let sum = 0;
+    for (let y = 0; y < side; y++) {
+      for (let x = 0; x < side; x++) {
+        sum += at(y, x) * at(y, (((side - 1 - x + shift) % side) + side) % side);
+        if (shift === 0) power += at(y, x) ** 2;
+      }
+    }
+    most = Math.max(most, sum);
+  }
+  return power ? most / power : 0;
 }
 
 /** A picture turned by 90 degrees to the left and to the right. */

@@ -216,7 +216,7 @@ async function classified(view, { size, seen, warnings }, several) {
 
 /** Whether a slice with this score lies on its side; up to two more pictures are asked about. */
 async function isTurned(view, oodScore) {
-  if (!mayBeTurned(oodScore)) return false;
+  if (!mayBeTurned(view, oodScore)) return false;
   const scores = [];
   for (const one of turnedViews(view)) scores.push((await run(one)).ood_score.data[0]);
   return looksTurned(oodScore, scores, model.oodThreshold);

@@ -22,7 +22,7 @@ from serve.metrics import read_metrics
 from serve.series import SeriesPrediction, _longest_run, most_suspicious, pooled
 from serve.sheet import find_panels
 from serve.track_record import HOSPITALS, PATIENTS, Bin, TrackRecord
-from serve.turned import looks_turned, turned_views
+from serve.turned import looks_turned, may_be_turned, turned_views
 from serve.unfamiliar import unfamiliar
 from serve.view import INVERTED, view_of
 from serve.web.wording import wording
@@ -218,10 +218,21 @@ def test_what_lies_on_its_side():
     data = {"rgb": pixels.ravel().tolist(), "width": 3, "height": 2}
     said = node("view.js", "m.turnedViews(data).map((one) => [...one.rgb])", data)
     assert said == [one.ravel().tolist() for one in turned_views(pixels)]
-    for score in (1.5, 1.9, 3.0):
+    for score in (0.5, 1.9, 3.0):
         for turned in ([0.5, 4.0], [1.7, 1.8], [2.9, 2.8]):
             said = node("view.js", "m.looksTurned(...data)", [score, turned, 2.0])
             assert said == looks_turned(score, turned, 2.0)
+
+
+def test_what_is_worth_a_look_at_its_turned_views(scans):
+    shown = []
+    for scan, size in zip(scans, ((224, 224), (200, 231), (90, 57), (40, 70)) * 2, strict=True):
+        pixels = np.asarray(Image.open(scan).convert("RGB").resize(size))
+        for view in (pixels, *turned_views(pixels), np.zeros_like(pixels)):
+            data = {"rgb": view.ravel().tolist(), "width": view.shape[1], "height": view.shape[0]}
+            shown.append(node("view.js", "[0.5, 2].map((one) => m.mayBeTurned(data, one))", data))
+            assert shown[-1] == [may_be_turned(view, score) for score in (0.5, 2.0)]
+    assert 8 < sum(worth for _, worth in shown) < 32
 
 
 def test_what_looks_inverted():
