@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ from serve.formats.raster import load_pixels
 from serve.names import INPUT_SIZE
 
 ROUNDS = {1: 10, 8: 4, 32: 2}  # by batch size, after one round to warm up
+SETTLED = 0.2  # seconds after which the threads of the engine before spin no more
 BASELINE = "keras_predict"
 SINGLE = {"detect_tumor", *engines.PRODUCTS}  # engines that have no batches
 PRECISIONS = ("float32", "int8")
@@ -94,16 +96,25 @@ def measure(names: Sequence[str], pythons: dict[str, Path], scans: Sequence[Path
         UserError: an engine does not run; it says why.
     """
     timings: list[Timing] = []
-    counts = sorted({1, len(os.sched_getaffinity(0))})
-    with TemporaryDirectory() as temporary, ExitStack() as stack:
+    with TemporaryDirectory() as temporary:
         images = Path(temporary) / "images.npy"
         np.save(images, np.stack([load_pixels(scan, INPUT_SIZE) for scan in scans]))
+        for threads in sorted({1, len(os.sched_getaffinity(0))}):
+            timings += _with_threads(threads, names, pythons, images)
+    return timings
+
+
+def _with_threads(
+    threads: int, names: Sequence[str], pythons: dict[str, Path], images: Path
+) -> list[Timing]:
+    """Every engine and batch size; as many processes as engines, whose memory has to suffice."""
+    timings: list[Timing] = []
+    with ExitStack() as stack:
         running = []
         for name in tqdm(names, desc="loading the engines"):
-            for threads in counts:
-                log = Path(temporary) / f"{name}-{threads}.log"
-                running.append(Engine(name, pythons[name], threads, images, log))
-                stack.callback(running[-1].close)
+            log = images.with_name(f"{name}-{threads}.log")
+            running.append(Engine(name, pythons[name], threads, images, log))
+            stack.callback(running[-1].close)
         for batch, rounds in ROUNDS.items():
             chosen = [one for one in running if batch == 1 or one.name not in SINGLE]
             timings += _interleaved(chosen, batch, rounds)
@@ -115,6 +126,7 @@ def _interleaved(chosen: Sequence[Engine], batch: int, rounds: int) -> list[Timi
     with tqdm(total=(rounds + 1) * len(chosen), desc=f"batches of {batch}", unit="run") as bar:
         for _ in range(rounds + 1):
             for one in chosen:
+                time.sleep(SETTLED)
                 if batch == 1:
                     one.milliseconds(1)  # the first run after a wait takes up to 10 ms longer
                 runs[one].append(one.milliseconds(batch) / batch)

@@ -83,7 +83,7 @@ def answer(
         .map(
             Worker,
             fn_constructor_args=(job, 1),
-            compute=ray.data.ActorPoolStrategy(min_size=1),
+            compute=_workers(job.device),
             **resources,
         )
     )
@@ -97,6 +97,16 @@ def answer(
             reported = time.monotonic()
             report(counts)
     return counts, skipped
+
+
+def _workers(device: Device) -> ray.data.ActorPoolStrategy:
+    """As many as there is room for, from the start: else the first one takes what there is of a
+    small archive. Two shards each, the least with which Ray Data adds workers to a growing cluster.
+    """
+    room = ray.cluster_resources().get("GPU" if device == "cuda" else "CPU", 1)
+    return ray.data.ActorPoolStrategy(
+        min_size=1, initial_size=max(1, int(room)), max_tasks_in_flight_per_actor=2
+    )
 
 
 def _complaint(error: BaseException) -> str:
