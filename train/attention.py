@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     br35h = outlined_br35h(args.br35h, scans) if args.br35h and not broad else None
 
     looked, looked_br35h, changed, samples = [], [], [], []
-    for fold in folds_of(scans, collected, broad):
+    for fold in folds_of(scans, collected, broad, recipe.left_out):
         done = fit(
             fold.training,
             fold.validation,

@@ -35,7 +35,7 @@ from train.data.collections import Collected, place_all
 from train.data.dataset import PARTS, Scan, Slice, class_counts, find_all_scans
 from train.data.duplicates import find_pairs
 from train.data.folds import FOLDS
-from train.data.sides import folds_of
+from train.data.sides import folds_of, without_each
 from train.evaluation.calibration import scaling_figures, temperature_of_others
 from train.evaluation.hospitals import published_on_hospitals, unseen_hospitals
 from train.evaluation.predictions import PROTOCOLS, Tested, write_predictions
@@ -144,8 +144,7 @@ def _tested(
         return published_checkpoint(args.output, scans, args.cache)
     train = _trainer(args, scans, slices, collected)
     if args.protocol == "patient":
-        trained = collected.without(read_recipe(args).left_out)
-        folds = folds_of(scans, trained, _is_broad(args))
+        folds = folds_of(scans, collected, _is_broad(args), read_recipe(args).left_out)
         return together(cross_validation(folds if args.fold is None else [folds[args.fold]], train))
     parts = PARTS if args.protocol == "kaggle" else reversed(PARTS)
     sides = ([scan for scan in scans if scan.part == part] for part in parts)
@@ -163,7 +162,8 @@ def _evaluate_hospitals(
     if args.protocol == "unseen":
         train, broad = _trainer(args, scans, slices, collected), _is_broad(args)
         temperature = temperature_of_others(args.output, args.recipe, of) if broad else None
-        figures = unseen_hospitals(scans, collected, broad, train, temperature, args.cache)
+        sides = without_each(scans, collected, broad, read_recipe(args).left_out)
+        figures = unseen_hospitals(sides, collected, train, temperature, args.cache)
     else:
         figures, answers = published_on_hospitals(args.output, scans, collected, args.cache)
         write_predictions(answers, args.output / "predictions" / "hospitals.csv")

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serve.artifacts import KERAS_NAME, METRICS_NAME, OOD_NAME
-from serve.command import RESUMES, run
-from serve.metrics import of_checkpoint, write_metrics
+from serve.command import RESUMES, UserError, run
+from serve.metrics import of_checkpoint, read_metrics, write_metrics
 from train.arguments import add_options, read_collected
 from train.data.collections import by_collection
 from train.data.dataset import find_all_scans
@@ -29,7 +29,7 @@ from train.evaluation.refusal import fit_to_sides, read_others, refusal
 from train.learning.pooled import PooledCache
 from train.network.vgg16 import load_checkpoint
 from train.pictures.photograph import PhotographedViews
-from train.recipes import BareRecipe
+from train.recipes import RECIPES, BareRecipe
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     others = read_others(args.others)
     scans = find_all_scans(args.data)
     collected = read_collected(args, scans)
-    sides = published_sides(scans, collected, broad=bool(args.collections))
+    left_out = RECIPES[_recipe_of(args.output)].left_out
+    sides = published_sides(scans, collected, bool(args.collections), left_out)
     tested = by_collection(sides.tested if args.collections else [*sides.tested, *collected.scans])
 
     model = load_checkpoint(args.output / KERAS_NAME)
@@ -61,6 +62,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_metrics(args.output, "ood", figures, of)
     print(f"wrote ood of {args.output / METRICS_NAME}")
     return 0
+
+
+def _recipe_of(models: Path) -> str:
+    """The name of the recipe that the checkpoint was trained by.
+
+    Raises:
+        UserError: metrics.json does not say it.
+    """
+    name = read_metrics(models).get("model", {}).get("recipe")
+    if name not in RECIPES:
+        raise UserError(f"{models / METRICS_NAME}: does not say by which recipe was trained")
+    return name
 
 
 if __name__ == "__main__":

@@ -18,30 +18,34 @@ def hospital_of(scan: Scan) -> str:
     return SAME_PEOPLE.get(name, name)
 
 
-def folds_of(scans: Sequence[Scan], collected: Collected, broad: bool) -> list[Sides]:
+def folds_of(
+    scans: Sequence[Scan], collected: Collected, broad: bool, left_out: Collection[str]
+) -> list[Sides]:
     """The sides of the `patient` protocol.
 
     Args:
         scans: of both parts of the dataset.
         collected: of other hospitals.
         broad: train on these, too, and have no validation side: what is not tested is trained on.
+        left_out: the collections that the recipe never trains on.
 
     Raises:
         UserError: see `train.data.folds.patient_sides`.
     """
     if not broad:
         return patient_sides(scans)
-    return patient_sides(scans, collected.scans, place_all(collected), validated=False)
+    trained = collected.without(left_out)
+    return patient_sides(scans, trained.scans, place_all(trained), validated=False)
 
 
 def published_sides(
-    scans: Sequence[Scan], collected: Collected, broad: bool, left_out: Collection[str] = ()
+    scans: Sequence[Scan], collected: Collected, broad: bool, left_out: Collection[str]
 ) -> Sides:
     """Those of the published file: the first fold, other hospitals' scans among the tested ones.
 
-    Arguments as for `folds_of`, and the collections that are tested and not trained on.
+    Arguments as for `folds_of`.
     """
-    sides = folds_of(scans, collected.without(left_out), broad)[FOLD]
+    sides = folds_of(scans, collected, broad, left_out)[FOLD]
     others = [scan for scan in collected.scans if collected.placed[scan.name].fold == FOLD]
     return dataclasses.replace(
         sides,
@@ -51,7 +55,7 @@ def published_sides(
 
 
 def without_each(
-    scans: Sequence[Scan], collected: Collected, broad: bool
+    scans: Sequence[Scan], collected: Collected, broad: bool, left_out: Collection[str]
 ) -> Iterator[tuple[Sides, list[Scan]]]:
     """The `unseen` protocol: the first fold's sides without one hospital, and all scans of that
     hospital, of each in turn; once, of all of them, if none is trained on.
@@ -60,7 +64,7 @@ def without_each(
     `folds_of`.
     """
     hospitals = list(dict.fromkeys(map(hospital_of, collected.scans)))
-    whole = folds_of(scans, collected, broad)[FOLD]
+    whole = folds_of(scans, collected, broad, left_out)[FOLD]
     for left in [[one] for one in hospitals] if broad else [hospitals]:
         tested = [scan for scan in collected.scans if hospital_of(scan) in left]
         gone = {scan.name for scan in tested} | (collected.copied if BR35H in left else set())

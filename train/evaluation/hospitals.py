@@ -9,7 +9,7 @@ A collection without tumour-free scans of its own is held against those of the d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from serve.tumours import mean
 from train.data.collections import Collected, collection_of, place_all
 from train.data.dataset import Scan
 from train.data.folds import Sides
-from train.data.sides import held_back, without_each
+from train.data.sides import held_back
 from train.evaluation.predictions import Tested
 from train.evaluation.protocols import published_temperature, validation_temperature
 from train.evaluation.refusal import fit_to_sides
@@ -58,9 +58,8 @@ class Answers(tumours.Answers):
 
 
 def unseen_hospitals(
-    scans: Sequence[Scan],
+    parted: Iterable[tuple[Sides, list[Scan]]],
     collected: Collected,
-    broad: bool,
     train: Trainer,
     temperature: float | None,
     cache: Path,
@@ -70,14 +69,13 @@ def unseen_hospitals(
     The score of what is no brain MRI is fitted without it, too.
 
     Args:
-        scans: of both parts of the dataset.
+        parted: what `train.data.sides.without_each` gives.
         collected: of the hospitals.
-        broad: whether the recipe trains on other hospitals at all.
         temperature: of a recipe without a validation side.
         cache: where features are kept.
     """
     figures: dict[str, Any] = {}
-    for sides, tested in without_each(scans, collected, broad):
+    for sides, tested in parted:
         done = train(sides.training, sides.validation)
         own = temperature or validation_temperature(done)
         pooled = plain_pooled(cache, done)

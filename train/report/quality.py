@@ -17,6 +17,7 @@ from train.report.figures import (
     rows_of,
     texts_of,
 )
+from train.report.hospitals import NAMES
 from train.report.writing import NOT_MEASURED, UNKNOWN, interval, percent, table, whole
 
 
@@ -131,6 +132,19 @@ def _honest_figures(part: dict[str, Any]) -> dict[str, str]:
         ),
         "Grad-CAM's maximum lies on the tumour, where its class is right": percent(pointing["all"]),
         **{f"of them, {name}": percent(pointing[name]) for name in (LABELS[i] for i in TUMOURS)},
+        **_never_seen(part["protocols"].get("unseen", {})),
+    }
+
+
+def _never_seen(unseen: dict[str, Any]) -> dict[str, str]:
+    """What one recipe's models did on hospitals that none of them had seen, by collection."""
+    return {
+        f"trained without them, {text}: tumour or none": (
+            f"AUC {own['auc']:.3f}, {percent(own['sensitivity_at_specificity_90'])} found at 90 % "
+            "specificity"
+        )
+        for name, text in NAMES.items()
+        if (own := unseen.get(name))
     }
 
 

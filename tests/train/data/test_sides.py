@@ -8,7 +8,7 @@ import pytest
 
 from train.data.collections import Collected, collection_of, place_all
 from train.data.folds import FOLD, FOLDS, Sides, patient_sides, persons_in_several_folds, read_folds
-from train.data.sides import folds_of, held_back, hospital_of, without_each
+from train.data.sides import folds_of, held_back, hospital_of, published_sides, without_each
 
 HOSPITALS = ["feltrin44", "tcga_lgg", "br35h"]
 
@@ -24,11 +24,11 @@ def placed(hospitals):
 
 @pytest.fixture(scope="module")
 def folds(placed_scans, hospitals) -> list[Sides]:
-    return folds_of(placed_scans, hospitals, broad=True)
+    return folds_of(placed_scans, hospitals, broad=True, left_out=())
 
 
 def test_the_other_recipes_train_on_the_dataset_alone(placed_scans, hospitals):
-    assert folds_of(placed_scans, hospitals, broad=False) == patient_sides(placed_scans)
+    assert folds_of(placed_scans, hospitals, False, ()) == patient_sides(placed_scans)
 
 
 def test_four_folds_of_everything_are_trained_on_and_the_dataset_is_tested(folds, placed):
@@ -68,7 +68,7 @@ def test_only_fifteen_persons_and_conflicts_are_left_out_of_four_folds(folds, pl
 
 
 def test_each_hospital_is_left_out_once_and_then_tested_whole(placed_scans, hospitals, folds):
-    found = list(without_each(placed_scans, hospitals, broad=True))
+    found = list(without_each(placed_scans, hospitals, broad=True, left_out=()))
     assert len(found) == len(HOSPITALS)
     for hospital, (sides, tested) in zip(HOSPITALS, found, strict=True):
         assert tested == [scan for scan in hospitals.scans if hospital_of(scan) == hospital]
@@ -79,21 +79,38 @@ def test_each_hospital_is_left_out_once_and_then_tested_whole(placed_scans, hosp
     assert hospitals.copied <= names(folds[FOLD].training)  # so that there was something to leave
 
 
+def test_what_a_recipe_leaves_out_is_tested_on_and_never_trained_on(placed_scans, hospitals, folds):
+    """Whatever is asked: five folds, the published file, or each hospital left out in turn."""
+    own = {scan.name for scan in hospitals.scans if collection_of(scan) == "feltrin44"}
+    parts = (placed_scans, hospitals, True, ("feltrin44",))
+    found = [*folds_of(*parts), published_sides(*parts)]
+    assert [names(sides.training) for sides in found[:FOLDS]] == [
+        names(sides.training) - own for sides in folds
+    ]
+    assert names(found[-1].training) == names(found[FOLD].training)
+    assert names(found[-1].tested) & own
+    for sides, tested in without_each(*parts):
+        assert not names(sides.training) & (own | names(tested))
+        if own & names(tested):
+            assert own == names(tested)
+            assert names(sides.training) == names(found[FOLD].training)
+
+
 def test_nobody_of_the_hospital_left_out_is_trained_on(placed_scans, hospitals, placed):
-    for sides, tested in without_each(placed_scans, hospitals, broad=True):
+    for sides, tested in without_each(placed_scans, hospitals, broad=True, left_out=()):
         persons = {placed[scan.name].person for scan in tested}
         assert not persons & {placed[scan.name].person for scan in sides.training}
 
 
 def test_who_trains_on_no_hospital_is_trained_once(placed_scans, hospitals):
-    ((sides, tested),) = without_each(placed_scans, hospitals, broad=False)
+    ((sides, tested),) = without_each(placed_scans, hospitals, broad=False, left_out=())
     assert tested == hospitals.scans
     whole = patient_sides(placed_scans)[FOLD]
     assert names(sides.training) == names(whole.training) - hospitals.copied
     assert names(sides.validation) == names(whole.validation) - hospitals.copied
     scans = [scan for scan in hospitals.scans if hospital_of(scan) != "br35h"]
     alone = Collected(scans, {scan.name: hospitals.placed[scan.name] for scan in scans})
-    ((sides, _),) = without_each(placed_scans, alone, broad=False)
+    ((sides, _),) = without_each(placed_scans, alone, broad=False, left_out=())
     assert sides == whole  # nothing of it has a copy: the training of the first fold
 
 
@@ -115,5 +132,5 @@ def test_a_validation_side_that_is_there_is_kept(placed_scans):
 
 
 def test_without_hospitals_the_broad_recipe_trains_on_the_dataset(placed_scans):
-    (first, *_) = folds_of(placed_scans, Collected(), broad=True)
+    (first, *_) = folds_of(placed_scans, Collected(), broad=True, left_out=())
     assert first == patient_sides(placed_scans, placed=read_folds(), validated=False)[FOLD]

@@ -205,10 +205,10 @@ def asked(monkeypatch):
 def test_each_hospital_is_tested_by_the_training_without_it(
     broad, temperature, placed_scans, hospitals, asked, tmp_path
 ):
-    figures = unseen_hospitals(placed_scans, hospitals, broad, asked.train, temperature, tmp_path)
+    expected = list(without_each(placed_scans, hospitals, broad, ()))
+    figures = unseen_hospitals(expected, hospitals, asked.train, temperature, tmp_path)
     assert set(figures) == {"feltrin44", "tcga_lgg_t1c", "tcga_lgg_flair", "br35h"}
-    expected = [sides for sides, _ in without_each(placed_scans, hospitals, broad)]
-    assert asked.sides == [(sides.training, sides.validation) for sides in expected]
+    assert asked.sides == [(sides.training, sides.validation) for sides, _ in expected]
     assert asked.temperatures == [temperature or 1.5] * 4
     for sides, (training, _) in zip(asked.fitted, asked.sides, strict=True):
         assert sides.validation, "the refusal's threshold needs a side of its own"
@@ -216,7 +216,7 @@ def test_each_hospital_is_tested_by_the_training_without_it(
     counts = {scan.part: 0 for scan in hospitals.scans}
     for scan in hospitals.scans:
         counts[scan.part] += 1
-    healthy = len(healthy_of(expected[0]))
+    healthy = len(healthy_of(expected[0][0]))
     assert figures["br35h"]["images"] == counts["br35h"] + healthy
     assert figures["feltrin44"]["images"] == counts["feltrin44"]
     assert set(figures["feltrin44"]["by_sequence"]) == {"T1", "T1C+", "T2"}

@@ -58,6 +58,10 @@ def test_recipes_stand_side_by_side():
     own = metrics["protocols"]["patient"]["accuracy"]
     assert f"| {own:.1%} (".replace("%", " %") in lines[2]
     assert "| 12.3 % (" in lines[2]
+    del metrics["recipes"]["other"]["protocols"]["unseen"]["feltrin44"]
+    (row,) = (line for line in render("honest", metrics).splitlines() if "(feltrin44)" in line)
+    assert f"| AUC {metrics['protocols']['unseen']['feltrin44']['auc']:.3f}, " in row
+    assert row.endswith("| — |")
     del metrics["recipes"]["other"]["attention"]  # half measured: not quoted
     assert "`other`" not in render("honest", metrics)
     del metrics["recipes"]
