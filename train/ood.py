@@ -72,7 +72,9 @@ def _recipe_of(models: Path) -> str:
     """
     name = read_metrics(models).get("model", {}).get("recipe")
     if name not in RECIPES:
-        raise UserError(f"{models / METRICS_NAME}: does not say by which recipe was trained")
+        raise UserError(
+            f"{models / METRICS_NAME}: does not say by which recipe the checkpoint was trained"
+        )
     return name
 
 
