@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from ..command import one_line
 from ..formats.archive import is_litter
 from ..formats.errors import InvalidImageError
 from ..formats.raster import SUFFIXES
@@ -71,26 +72,30 @@ def digest(key: str) -> int:
     )
 
 
-def shards(words: Iterable[str], done: np.ndarray) -> Iterator[Shard]:
+def shards(words: Iterable[str], done: np.ndarray, size: int = FILES) -> Iterator[Shard]:
     """What is left to do, in pieces.
 
     Args:
         words: of the command line: files, folders, @FILE for a list of names, URIs of these in an
             object store.
         done: uint64, sorted: the digests of what has been answered.
+        size: files of a shard.
     """
     skipped: Counter[str] = Counter()
     for gathered, names in groupby(_files(words, skipped), key=lambda one: one[1]):
-        yield from _cut((name for name, _ in names), gathered, done)
+        yield from _cut((name for name, _ in names), gathered, done, size)
     if skipped:
         yield Shard([], skipped=dict(skipped))
 
 
 def file_system(name: str) -> tuple[fs.FileSystem, str]:
-    """Where a name lies, and its path there."""
-    if "://" in name:
+    """Where a name lies, and its path there. Raises OSError: there are no such object stores."""
+    if "://" not in name:
+        return fs.LocalFileSystem(), name
+    try:
         return fs.FileSystem.from_uri(name)
-    return fs.LocalFileSystem(), name
+    except pa.ArrowInvalid as error:
+        raise OSError(one_line(error)) from None
 
 
 def absolute(word: str) -> str:
@@ -105,14 +110,21 @@ def _files(words: Iterable[str], skipped: Counter[str]) -> Iterator[tuple[str, b
         if word.startswith("@"):
             yield from _files(_lines(word[1:]), skipped)
             continue
-        where, path = file_system(word)
-        if "://" not in word:
-            folder = os.path.isdir(path)  # noqa: PTH112 (takes any name)
-            found = (file.name for file in walk(Path(path), skipped)) if folder else iter(())
-        else:
-            folder = where.get_file_info(path).type == fs.FileType.Directory
-            found = _walk(where, path, word.removesuffix("/")) if folder else iter(())
-        yield from ((name, True) for name in found) if folder else [(word, False)]
+        try:
+            found = _in_folder(word, skipped)
+        except OSError:  # the worker that is given the name finds out, and says so
+            found = None
+        yield from [(word, False)] if found is None else ((name, True) for name in found)
+
+
+def _in_folder(word: str, skipped: Counter[str]) -> Iterator[str] | None:
+    """The files of a folder; None where the word is none. Raises OSError: it cannot be asked."""
+    where, path = file_system(word)
+    if "://" not in word:
+        folder = os.path.isdir(path)  # noqa: PTH112 (takes any name)
+        return (file.name for file in walk(Path(path), skipped)) if folder else None
+    folder = where.get_file_info(path).type == fs.FileType.Directory
+    return _walk(where, path, word.removesuffix("/")) if folder else None
 
 
 def _lines(name: str) -> Iterator[str]:
@@ -138,7 +150,7 @@ def _walk(where: fs.FileSystem, path: str, uri: str) -> Iterator[str]:
             yield f"{uri}/{name}"
 
 
-def _cut(names: Iterable[str], gathered: bool, done: np.ndarray) -> Iterator[Shard]:
+def _cut(names: Iterable[str], gathered: bool, done: np.ndarray, size: int) -> Iterator[Shard]:
     """Pictures in any company; other files, which may be slices of one series, a folder at a
     time."""
     alone: list[str] = []
@@ -152,11 +164,11 @@ def _cut(names: Iterable[str], gathered: bool, done: np.ndarray) -> Iterator[Sha
                 belonging.append(name)
             elif not _is_in(name, done):
                 alone.append(name)
-            if len(alone) == FILES:
+            if len(alone) == size:
                 yield Shard(alone, gathered)
                 alone = []
         together += [name for name in belonging if not _is_in(name, done)]
-        if len(together) >= FILES:
+        if len(together) >= size:
             yield Shard(together, gathered)
             together = []
     for left in (alone, together):

@@ -152,6 +152,22 @@ class Parts:
         return counts
 
     @contextmanager
+    def attempt(self, shard: Shard) -> Iterator[int]:
+        """Within the block a worker answers the shard; gives how many have died of it in this run.
+
+        A killed process tells nobody what it was doing, so it is written down before.
+        """
+        path = f"{self._folder}/.{shard.identity[:32]}.begun"
+        deaths = 0
+        if self._where.get_file_info(path).type != fs.FileType.NotFound:
+            with self._where.open_input_stream(path) as file:
+                deaths = len(file.read())
+        with self._where.open_output_stream(path) as file:
+            file.write(b"." * (deaths + 1))
+        yield deaths
+        self._where.delete_file(path)
+
+    @contextmanager
     def _whole(self, name: str) -> Iterator[pa.NativeFile]:
         """A file that is there once it is whole; object stores show none before it is closed."""
         final = f"{self._folder}/{name}"

@@ -26,6 +26,7 @@ from ..sources import Found
 from .listing import WHOLE, Shard, file_system
 from .parts import Parts
 
+DEATHS = 4  # of workers, until what they were given is at fault
 AHEAD = 32  # files of an object store that are fetched while others are answered
 ROWS_AHEAD = 64  # of a Parquet file that are read at a time
 CONTENT, NAME = ("bytes", "image"), ("path", "name", "filename")  # columns of a Parquet file
@@ -79,16 +80,23 @@ class Worker:
         self._pool = ThreadPoolExecutor(max(2, threads))
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Answer a shard; how many rows of each kind its part has, and what was passed over, as
-        JSON."""
+        """Answer a shard.
+
+        Returns:
+            how many rows of each kind its part has, and what was passed over, as JSON; whether it
+            was left out, because too many workers have died of it.
+        """
         shard = Shard(**json.loads(row["shard"]))
         skipped = Counter(shard.skipped)
         counts: dict[str, int] = {}
+        deadly = False
         if shard.names:
-            found = self._found(shard, skipped)
-            answers = classify(self._looker, found, self._job.batch_size, self._pool)
-            counts = self._parts.write(shard, answers)
-        return {"counts": json.dumps(counts), "skipped": json.dumps(skipped)}
+            with self._parts.attempt(shard) as deaths:
+                if not (deadly := deaths >= DEATHS):
+                    found = self._found(shard, skipped)
+                    answers = classify(self._looker, found, self._job.batch_size, self._pool)
+                    counts = self._parts.write(shard, answers)
+        return {"counts": json.dumps(counts), "skipped": json.dumps(skipped), "deadly": deadly}
 
     def _found(self, shard: Shard, skipped: Counter[str]) -> Iterator[Found]:
         if shard.error:

@@ -144,7 +144,7 @@ def _never_seen(unseen: dict[str, Any]) -> dict[str, str]:
             "specificity"
         )
         for name, text in NAMES.items()
-        if (own := unseen.get(name))
+        if (own := unseen.get(name)) and own["auc"] is not None  # of one kind of scan there is none
     }
 
 

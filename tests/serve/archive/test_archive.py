@@ -125,6 +125,42 @@ def test_a_worker_and_a_node_that_die_lose_and_double_nothing(scans, stand_in, t
     assert found.keys() == {str(path) for path in (tmp_path / "in").rglob("*.jpg")}
 
 
+DEADLY = """
+import os, signal, sys
+def hook(event, arguments):
+    if event == "open" and "deadly" in str(arguments[0]):
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(hook)
+"""
+
+
+@pytest.mark.slow
+def test_a_file_that_ends_whoever_reads_it_is_said_and_ends_nothing_else(
+    scans, stand_in, tmp_path, monkeypatch
+):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(300):
+        shutil.copy(scans[0], folder / f"{number:03}.jpg")
+    shutil.copy(scans[0], folder / "deadly.jpg")
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks" / "sitecustomize.py").write_text(DEADLY, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hooks"))
+    command = ("-m", "serve.archive", folder, "--output", tmp_path / "out", "--model", stand_in)
+    done = run(*command, "--device", "cpu")
+    assert done.returncode == 1
+    assert "300 slices, 0 series, 1 errors" in done.stderr
+    assert "Traceback" not in done.stderr
+    table = pq.read_table(tmp_path / "out", columns=["row", "path", "error"]).to_pylist()
+    (error,) = [row for row in table if row["row"] == "error"]
+    assert error["path"] == str(folder / "deadly.jpg")
+    assert error["error"] == "it ended 4 workers that read it"
+    assert len({row["path"] for row in table}) == len(table) == 301
+    again = run(*command, "--device", "cpu")
+    assert "0 slices, 0 series, 0 errors; 301 files" in again.stderr
+    assert again.returncode == 0
+
+
 def wait_for_parts(output: Path, count: int) -> None:
     for _ in range(600):
         if len(list(output.glob("*/[!.]*.parquet"))) >= count:

@@ -19,11 +19,6 @@ from serve.archive.listing import Shard, digest, shards  # noqa: E402
 NOTHING = np.zeros(0, np.uint64)
 
 
-@pytest.fixture
-def few(monkeypatch) -> None:
-    monkeypatch.setattr(listing, "FILES", 2)
-
-
 def touched(folder: Path, *names: str) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -31,19 +26,19 @@ def touched(folder: Path, *names: str) -> list[str]:
     return [str(folder / name) for name in names]
 
 
-def test_every_file_is_in_one_shard(few, tmp_path):
+def test_every_file_is_in_one_shard(tmp_path):
     pictures = touched(tmp_path, *(f"{number}.jpg" for number in range(5)))
-    found = list(shards([str(tmp_path)], NOTHING))
+    found = list(shards([str(tmp_path)], NOTHING, size=2))
     assert [len(shard.names) for shard in found] == [2, 2, 1]
     assert [name for shard in found for name in shard.names] == pictures
     assert all(shard.gathered for shard in found)
 
 
-def test_what_may_be_slices_of_one_series_is_not_parted(few, tmp_path):
+def test_what_may_be_slices_of_one_series_is_not_parted(tmp_path):
     first = touched(tmp_path / "1", "IM1", "IM2", "IM3.dcm")
     second = touched(tmp_path / "2", "IM1", "IM2")
     touched(tmp_path / "1", "key.png")
-    found = [shard.names for shard in shards([str(tmp_path)], NOTHING)]
+    found = [shard.names for shard in shards([str(tmp_path)], NOTHING, size=2)]
     assert found == [first, second, [str(tmp_path / "1" / "key.png")]]
 
 

@@ -129,6 +129,17 @@ def test_an_object_store_gives_the_same_answers(scans, tmp_path):
     assert remote["glioma"] == pytest.approx(local["glioma"], abs=1e-6)
 
 
+def test_a_list_may_name_what_cannot_be_reached(scans, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text(f"nowhere://bucket/1.jpg\n{scans[0]}\n", encoding="utf-8")
+    found, _ = answered([f"@{names}"], tmp_path / "out")
+    assert {row["path"]: row["row"] for row in found} == {
+        "nowhere://bucket/1.jpg": "error",
+        str(scans[0]): "slice",
+    }
+    assert any("nowhere" in (row["error"] or "") for row in found)
+
+
 def test_another_model_on_a_machine_is_said(tmp_path):
     job = Job(str(MODELS / INT8_NAME), "0" * 64, "cpu", 8, False, str(tmp_path))
     with pytest.raises(UserError, match="not the same file on every machine"):
