@@ -2,7 +2,7 @@
 
 - speed: Keras, ONNX in float32 and in int8, with and without maps, and what people would pick
   instead, each where it is installed (requirements-bench.txt); batches of 1, 8 and 32; one and all
-  threads; beside Keras `predict` and the fastest large matrix product of the same precision
+  threads; beside Keras, compiled, and the fastest large matrix product of the same precision
 - cold start: whole processes, from start to one answer
 - with --data also the throughput of serve/infer.py and of serve.archive on a folder beside the
   bare session's

@@ -124,7 +124,7 @@ def speed(metrics: dict[str, Any]) -> str:
         (
             text,
             *(_milliseconds(own.get((engine, batch))) for batch in (1, 8, 32)),
-            f"{own[engine, 1]['times_keras_predict']:.1f}",
+            f"{own[engine, 1]['times_keras']:.1f}",
             percent(own[engine, 1]["share_of_limit"]),
             f"{own[engine, 1]['peak_megabytes']:.0f} MB",
             f"{own[engine, 1]['load_seconds']:.2f} s",
@@ -135,7 +135,7 @@ def speed(metrics: dict[str, Any]) -> str:
     header = (
         "milliseconds an image",
         *(f"batch {batch}" for batch in (1, 8, 32)),
-        "times Keras `predict`",
+        "times Keras, compiled",
         "of the limit",
         "memory",
         "load",

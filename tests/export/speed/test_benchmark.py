@@ -53,7 +53,7 @@ def test_an_engine_that_does_not_run_says_why(scans):
 def test_table_by_hand():
     operations = 2 * MATRIX**3  # an image costs just what a matrix product does
     timings = [
-        timed("keras_predict", 40),
+        timed("keras_call", 40),
         timed("onnx_int8", 10),
         timed("onnx_small", 10),
         timed("product_numpy_float32", 5),
@@ -61,8 +61,8 @@ def test_table_by_hand():
         timed("product_onnx_int8", 1),
     ]
     rows = timing.table(timings, operations, operations // 5)
-    assert [row["engine"] for row in rows] == ["keras_predict", "onnx_int8", "onnx_small"]
-    assert [row["times_keras_predict"] for row in rows] == [1, 4, 4]
+    assert [row["engine"] for row in rows] == ["keras_call", "onnx_int8", "onnx_small"]
+    assert [row["times_keras"] for row in rows] == [1, 4, 4]
     assert [row["share_of_limit"] for row in rows] == pytest.approx([0.1, 0.1, 0.02])
     limits = timing.limits(timings)
     assert limits["float32"]["2"] == {"gigaops": operations / 4e6, "by": "onnx"}
@@ -78,7 +78,7 @@ def test_operations_are_vgg16s():
 def test_chart_names_every_engine(tmp_path):
     assert set(names.ENGINES) == set(ENGINES) - set(PRODUCTS)
     rows = timing.table(
-        [timed(name, 10, batch) for batch in (1, 8) for name in ("keras_predict", "onnx_int8")]
+        [timed(name, 10, batch) for batch in (1, 8) for name in ("keras_call", "onnx_int8")]
         + [timed("product_numpy_float32", 5), timed("product_onnx_int8", 5)],
         10**9,
         10**8,

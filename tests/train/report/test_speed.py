@@ -8,7 +8,7 @@ ROW = {
     "batch": 1,
     "threads": 2,
     "milliseconds": 48.4,
-    "times_keras_predict": 6.71,
+    "times_keras": 6.71,
     "share_of_limit": 3.953,
     "peak_megabytes": 177.2,
     "load_seconds": 0.244,
