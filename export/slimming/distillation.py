@@ -26,7 +26,7 @@ from serve.formats.raster import load_pixels
 from serve.names import INPUT_SIZE
 
 BATCH = 32
-PICTURES = 10240  # views
+PICTURES = 20480  # views
 BYTES_A_VIEW = 550_000  # of disk, until the training is done
 EPOCHS = 6
 WATCHED = 512  # scans of the validation side, after every epoch
